@@ -1,0 +1,3 @@
+#!/bin/sh
+# A function: reads the request's body, prints the answer.
+tr '[:lower:]' '[:upper:]'

@@ -1,0 +1,123 @@
+/*
+ * exchange.h - one request and its answer, as a mode sees them
+ *
+ * Who calls what, in which order, is the contract of mode.h. An exchange belongs to one worker and
+ * is touched on its thread only.
+ */
+#ifndef BANDOG_EXCHANGE_H
+#define BANDOG_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "flow.h"
+#include "slice.h"
+#include "worker.h"
+
+struct bd_mode;
+
+/* The head, as received (RFC 9112, sections 3 and 5). Valid until the exchange is over. */
+struct bd_request {
+    struct bd_slice method; /* any token, case kept */
+    struct bd_slice target; /* request-target, byte for byte */
+    struct bd_slice path;   /* of the target, still percent-encoded; "*" for OPTIONS * */
+    struct bd_slice query;  /* without '?'; empty when there is none */
+    struct bd_slice host;   /* authority of an absolute-form target, else Host; empty when absent */
+    const struct bd_field *field; /* every one, in order */
+    size_t fields;
+    int minor;                    /* HTTP/1.minor: 0 or 1 */
+    bool chunked;
+    int64_t content_length; /* declared, 0 without body, -1 when chunked */
+};
+
+/* Why an exchange ends without bd_end(). The texts go into logs. */
+enum bd_abort {
+    BD_ABORT_GONE,          /* the client closed or reset its connection */
+    BD_ABORT_BODY,          /* the request body is short or malformed */
+    BD_ABORT_READ_TIMEOUT,  /* the request body did not arrive within read_timeout */
+    BD_ABORT_DEADLINE,      /* bd_set_deadline() */
+    BD_ABORT_WRITE_TIMEOUT, /* the answer was not complete within write_timeout */
+    BD_ABORT_SHUTDOWN,      /* the server gave up waiting for it */
+};
+
+struct bd_exchange {
+    struct bd_worker *worker;
+    const struct bd_mode *mode;
+    const void *conf; /* the mode's settings */
+    struct bd_request req;
+    struct bd_arena arena; /* for whatever lives as long as the exchange */
+    void *state;           /* the mode's own; NULL at start() */
+    int64_t began_ns;      /* bd_now_ns() when the head was complete */
+
+    /* What the client was told, for finish(): */
+    int status;         /* 0 while there is no answer; 499 when the client left before one */
+    int64_t sent_bytes; /* of the answer's body, without framing */
+    int64_t body_bytes; /* of the request's body, as received so far */
+    bool cut;           /* the answer was begun and could not be completed */
+    const char *reason; /* one sentence why the engine ended it, NULL after bd_end() */
+};
+
+/* The first field of that name (ASCII case ignored); NULL when there is none. */
+const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_slice name);
+
+/*
+ * The path percent-decoded, in the exchange's arena. It may hold any byte, NUL included. The
+ * escapes were checked when the head was read, so this cannot fail.
+ */
+struct bd_slice bd_request_path(struct bd_exchange *x);
+
+/*
+ * The answer's head. The engine adds Date, Connection and the framing: `length` bytes of body will
+ * follow, or an unknown number when it is -1. Fields are copied. Once per exchange; nothing leaves
+ * before the end of the loop turn or the first piece of body that does not fit the head's packet.
+ */
+void bd_respond(struct bd_exchange *x, int status, const struct bd_field *field, size_t fields,
+                int64_t length);
+
+/*
+ * A piece of the answer's body. BD_WAIT: lent until drain() or the end of the exchange. For HEAD,
+ * 204 and 304 the bytes are counted and dropped.
+ */
+enum bd_flow bd_send(struct bd_exchange *x, const char *buf, size_t len);
+
+/* The answer is complete. The last call: x is gone. Not while bytes are lent. */
+void bd_end(struct bd_exchange *x);
+
+/*
+ * The answer cannot be completed: the client will see that (no final chunk, connection closed).
+ * Needs a bd_respond() before it. The last call, like bd_end(). `reason` is for the log.
+ */
+void bd_cut(struct bd_exchange *x, const char *reason);
+
+/*
+ * A whole answer: respond, send, end. `buf` lives in x->arena or is static. The last call.
+ */
+void bd_reply(struct bd_exchange *x, int status, const struct bd_field *field, size_t fields,
+              const char *buf, size_t len);
+
+/* The mode is done with the bytes that its body() kept. May call body() again: call it last. */
+void bd_body_resume(struct bd_exchange *x);
+
+/* True once the whole request body has been handed to body(), or there is none. */
+bool bd_body_complete(const struct bd_exchange *x);
+
+/*
+ * The exchange must be over `ns` from now; again moves it, 0 takes it away. `name` and `value` say
+ * in answers and logs which setting it was ("exec_timeout", "10s"). When it comes: mode->deadline,
+ * else abort with BD_ABORT_DEADLINE, which the client sees as 504, or as a cut connection when the
+ * answer had begun.
+ */
+void bd_set_deadline(struct bd_exchange *x, int64_t ns, const char *name, const char *value);
+
+/* Seconds since began_ns. */
+double bd_elapsed_s(const struct bd_exchange *x);
+
+/*
+ * The request line of the log, as of-watchdog writes it:
+ * "METHOD URI - STATUS - ContentLength: SIZE (0.0021s)". Nothing for kube-probe user agents.
+ */
+void bd_log_request(struct bd_exchange *x);
+
+#endif

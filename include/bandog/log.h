@@ -1,0 +1,58 @@
+/*
+ * log.h - the watchdog's log lines and the function's
+ *
+ * A line is gathered in a buffer of the calling thread and leaves with the others of the same loop
+ * turn in one write(2), by bd_log_flush(). Nothing here ever blocks: what a full or dead stderr
+ * does not take waits in the bounded buffer, and when that is full lines are dropped and counted,
+ * and the count is logged when the descriptor takes bytes again.
+ *
+ * Any thread may log; a thread that wants its lines gathered calls bd_log_thread_start(), in the
+ * others each line is written at once.
+ */
+#ifndef BANDOG_LOG_H
+#define BANDOG_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arena.h"
+#include "slice.h"
+
+enum bd_log_stream { BD_LOG_STDOUT = 1, BD_LOG_STDERR = 2 };
+
+/*
+ * Once, before the threads and before anything else may get number 1 or 2: finds a way to write to
+ * them without blocking and without changing the flags of a file description that others share.
+ * SIGPIPE must be blocked.
+ */
+void bd_log_open(void);
+
+void bd_log_thread_start(void);
+void bd_log_thread_stop(void); /* writes what it can, then forgets the buffers */
+
+/* Writes this thread's gathered lines as far as the descriptors take them. True when all are out.
+ */
+bool bd_log_flush(void);
+
+/* "2006/01/02 15:04:05 TEXT\n" on stderr, local time. TEXT holds no newline. */
+void bd_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The same for a line of a function: "DATE TIME [LABEL: ]BYTES\n", or "BYTES\n" without `stamp`.
+ * Any bytes of any length; `label` may be NULL.
+ */
+void bd_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf, size_t len);
+
+/* Bytes as they are, for copies of a function's output. A piece is kept or dropped as a whole. */
+void bd_log_raw(enum bd_log_stream to, const char *buf, size_t len);
+
+/*
+ * What the network sent, made safe for a line: every byte outside 0x20..0x7e becomes \xNN. The
+ * result is `s` itself when it is clean, else lives in `a`.
+ */
+struct bd_slice bd_printable(struct bd_arena *a, struct bd_slice s);
+
+/* For printf: ("%.*s", BD_ARG(slice)). */
+#define BD_ARG(s) (int)(s).len, (s).p
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * slice.h - a run of bytes that somebody else owns
+ *
+ * Not NUL-terminated, may hold NUL. Whoever hands one out says how long the bytes live.
+ */
+#ifndef BANDOG_SLICE_H
+#define BANDOG_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct bd_slice {
+    const char *p; /* may be NULL when len is 0 */
+    size_t len;
+};
+
+/* One header or trailer field (RFC 9110, section 5). */
+struct bd_field {
+    struct bd_slice name;
+    struct bd_slice value;
+};
+
+#define BD_SLICE(literal) ((struct bd_slice){"" literal, sizeof(literal) - 1})
+
+static inline struct bd_slice bd_slice_of(const char *text)
+{
+    return (struct bd_slice){text, strlen(text)};
+}
+
+static inline bool bd_slice_eq(struct bd_slice a, struct bd_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool bd_slice_starts(struct bd_slice a, struct bd_slice prefix)
+{
+    return a.len >= prefix.len && (prefix.len == 0 || memcmp(a.p, prefix.p, prefix.len) == 0);
+}
+
+static inline char bd_ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static inline char bd_ascii_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+}
+
+/* Equal but for the case of ASCII letters: field names, methods of comparison in RFC 9110. */
+static inline bool bd_slice_ieq(struct bd_slice a, struct bd_slice b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (bd_ascii_lower(a.p[i]) != bd_ascii_lower(b.p[i]))
+            return false;
+    return true;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * answer.c - see answer.h
+ */
+#include "answer.h"
+
+#include <string.h>
+
+#include "bandog/log.h"
+
+void answer_init(struct answer *a, struct call *call,
+                 void (*respond)(struct call *call, int status, int64_t length))
+{
+    *a = (struct answer){.call = call, .respond = respond};
+    held_init(&a->held, call->x->worker);
+}
+
+void answer_release(struct answer *a)
+{
+    bd_deadline_stop(&a->pause);
+    held_release(&a->held);
+}
+
+static void on_pause_over(struct bd_deadline *d)
+{
+    answer_drain(BD_CONTAINER(d, struct answer, pause));
+}
+
+/* True when all that is held has been sent; else the exchange goes on later, or was cut. */
+static bool flush(struct answer *a)
+{
+    struct bd_exchange *x = a->call->x;
+
+    switch (held_send(&a->held, x)) {
+    case HELD_SENT:
+        held_release(&a->held);
+        return true;
+    case HELD_WAIT:
+        return false;
+    case HELD_PAUSE:
+        bd_deadline_start(x->worker, &a->pause, 0, on_pause_over);
+        return false;
+    case HELD_LOST:
+        fork_abort(a->call);
+        answer_release(a);
+        bd_cut(x, "output held in TMPDIR cannot be read");
+        return false;
+    }
+    return false;
+}
+
+/* The rest of an answer whose process has ended. */
+static bool send_rest(struct answer *a)
+{
+    struct bd_slice front = a->front;
+
+    a->front = (struct bd_slice){NULL, 0};
+    if (front.len > 0 && bd_send(a->call->x, front.p, front.len) == BD_WAIT)
+        return false;
+    return flush(a);
+}
+
+/* The rest of what is held, then the piece that could not be. */
+static enum bd_flow stream_on(struct answer *a)
+{
+    struct bd_slice piece = a->piece;
+
+    if (a->held.len > 0 && !flush(a))
+        return BD_WAIT;
+    a->piece = (struct bd_slice){NULL, 0};
+    return bd_send(a->call->x, piece.p, piece.len);
+}
+
+void answer_drain(struct answer *a)
+{
+    struct bd_exchange *x = a->call->x;
+
+    if (a->ending) {
+        if (send_rest(a))
+            bd_end(x);
+    } else if (stream_on(a) == BD_GO && a->call->child) {
+        bd_child_resume(a->call->child);
+    }
+}
+
+enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
+{
+    int err;
+
+    if (!a->streaming) {
+        err = held_add(&a->held, buf, len);
+        if (!err)
+            return BD_GO;
+        bd_log("cannot hold the output in TMPDIR: %s, answering 200 before the function has ended",
+               strerror(err));
+        a->streaming = true;
+        a->respond(a->call, 200, -1);
+    }
+    a->piece = (struct bd_slice){buf, len};
+    return stream_on(a);
+}
+
+void answer_send(struct answer *a, int status, struct bd_slice front)
+{
+    struct call *call = a->call;
+
+    if (!a->streaming) {
+        a->respond(call, status, (int64_t)(front.len + a->held.len));
+        a->front = front;
+    }
+    a->ending = true;
+    if (send_rest(a))
+        bd_end(call->x);
+    else
+        fork_release_body(call);
+}

@@ -1,0 +1,315 @@
+/*
+ * classic.c - mode=classic: a process for each request, the way classic-watchdog does it
+ *
+ * The answer waits for the exit status. The body does not wait for anything: it streams to the
+ * process while it comes, but the clock of exec_timeout only runs while the process, not the client,
+ * is the one to be waited for.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "bandog/log.h"
+#include "bandog/sniff.h"
+#include "debug.h"
+#include "fork.h"
+#include "marshal.h"
+#include "modes_list.h"
+
+#define STDERR_BYTES BD_BLOCK_BYTES /* logged together, with combine_output off */
+
+struct classic_conf {
+    struct fork_conf fork;
+    bool cgi_headers;
+    bool combine_output;
+    bool marshal_request;
+    bool write_debug;
+    bool debug_headers;
+};
+
+struct classic_call {
+    struct call call; /* first */
+    struct answer answer;
+    char *stderr_text; /* a block; NULL while there is none */
+    size_t stderr_len;
+    int64_t output_bytes;
+};
+
+/* clang-format off */
+static const struct bd_option classic_options[] = {
+    {.name = "fprocess", .also = "function_process", .prefer_name = true, .type = BD_TEXT,
+     .family = BD_CLASSIC, .offset = FORK_OPTION(struct classic_conf, fprocess), .unit = "command",
+     .help = "the program to run for each request and its arguments"},
+    {.name = "exec_timeout", .type = BD_DURATION, .family = BD_CLASSIC,
+     .offset = FORK_OPTION(struct classic_conf, exec_timeout_ns), .initial = "0",
+     .help = "a call is ended after this time, 0: never"},
+    {.name = "content_type", .type = BD_TEXT, .family = BD_CLASSIC,
+     .offset = FORK_OPTION(struct classic_conf, content_type),
+     .help = "Content-Type of answers; unset: the request's, else found from the first bytes"},
+    {.name = "cgi_headers", .type = BD_BOOL, .family = BD_CLASSIC, .initial = "true",
+     .offset = offsetof(struct classic_conf, cgi_headers),
+     .help = "give the function the request as Http_ environment variables"},
+    {.name = "combine_output", .type = BD_BOOL, .family = BD_CLASSIC, .initial = "true",
+     .offset = offsetof(struct classic_conf, combine_output),
+     .help = "stderr belongs to the answer; false: to the log"},
+    {.name = "marshal_request", .type = BD_BOOL, .family = BD_CLASSIC,
+     .offset = offsetof(struct classic_conf, marshal_request),
+     .help = "give the function header and body as JSON on stdin"},
+    {.name = "write_debug", .type = BD_BOOL, .family = BD_CLASSIC,
+     .offset = offsetof(struct classic_conf, write_debug),
+     .help = "log more about each call and copy its output to stdout"},
+    {.name = "debug_headers", .type = BD_BOOL, .family = BD_CLASSIC,
+     .offset = offsetof(struct classic_conf, debug_headers),
+     .help = "print the fields of requests and answers on stdout"},
+    {FORK_OPTION_KILL_GRACE(struct classic_conf)},
+    {FORK_OPTION_OUTPUT_GRACE(struct classic_conf)},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static int classic_init(void *conf, struct bd_error *err)
+{
+    return fork_init(&((struct classic_conf *)conf)->fork, err);
+}
+
+static int classic_check(const void *conf, struct bd_error *err)
+{
+    return fork_check(&((const struct classic_conf *)conf)->fork, err);
+}
+
+static struct classic_call *of(struct call *call)
+{
+    return (struct classic_call *)(void *)call;
+}
+
+static const struct classic_conf *conf_of(const struct call *call)
+{
+    return call->x->conf;
+}
+
+/* Answering */
+
+/* Of an answer that begins with these bytes. */
+static struct bd_slice content_type(struct call *call, int status, struct bd_slice begin)
+{
+    const struct bd_field *field = bd_request_field(&call->x->req, BD_SLICE("content-type"));
+
+    if (status == 200 && call->conf->content_type)
+        return bd_slice_of(call->conf->content_type);
+    if (status == 200 && field && field->value.len > 0)
+        return field->value;
+    if (begin.len == 0)
+        return (struct bd_slice){NULL, 0};
+    return bd_slice_of(bd_sniff(begin.p, begin.len));
+}
+
+static void respond(struct call *call, int status, int64_t length)
+{
+    struct answer *a = &of(call)->answer;
+    struct bd_slice begin = status == 200 ? held_begin(&a->held) : a->front;
+    struct bd_slice type = content_type(call, status, begin);
+    struct bd_field field[2];
+    size_t n = 0;
+
+    if (type.len > 0)
+        field[n++] = (struct bd_field){BD_SLICE("Content-Type"), type};
+    if (status == 200)
+        field[n++] = fork_duration_field(call->x);
+    bd_respond(call->x, status, field, n, length);
+    if (status == 200 && conf_of(call)->debug_headers)
+        debug_headers(call->x, "out", field, n);
+}
+
+static void flush_stderr(struct classic_call *c)
+{
+    size_t len = c->stderr_len;
+
+    if (len == 0)
+        return;
+    if (c->stderr_text[len - 1] == '\n')
+        len--;
+    bd_log_line(BD_LOG_STDERR, true, "stderr", c->stderr_text, len);
+    c->stderr_len = 0;
+}
+
+static void release(struct classic_call *c)
+{
+    flush_stderr(c);
+    bd_block_give(c->call.x->worker, c->stderr_text);
+    c->stderr_text = NULL;
+    answer_release(&c->answer);
+}
+
+static void log_success(struct call *call)
+{
+    double seconds = bd_elapsed_s(call->x);
+
+    if (conf_of(call)->write_debug)
+        bd_log("Duration: %fs", seconds);
+    else
+        bd_log("Wrote %lld Bytes - Duration: %fs", (long long)of(call)->output_bytes, seconds);
+}
+
+static void fail(struct call *call, const char *error)
+{
+    struct classic_call *c = of(call);
+    const char *text = bd_arena_printf(&call->x->arena, "%s\n", error);
+
+    if (conf_of(call)->write_debug)
+        debug_failure(call->x, error, held_begin(&c->answer.held));
+    if (c->answer.streaming) {
+        struct bd_exchange *x = call->x;
+
+        answer_release(&c->answer);
+        bd_cut(x, error);
+        return;
+    }
+    answer_send(&c->answer, 500, bd_slice_of(text));
+}
+
+static void ended(struct call *call, const char *error)
+{
+    struct classic_call *c = of(call);
+
+    flush_stderr(c);
+    bd_block_give(call->x->worker, c->stderr_text);
+    c->stderr_text = NULL;
+    if (error) {
+        fail(call, error);
+        return;
+    }
+    log_success(call);
+    answer_send(&c->answer, 200, (struct bd_slice){NULL, 0});
+}
+
+/* Output */
+
+static enum bd_flow output(struct call *call, const char *buf, size_t len)
+{
+    of(call)->output_bytes += (int64_t)len;
+    if (conf_of(call)->write_debug)
+        bd_log_raw(BD_LOG_STDOUT, buf, len);
+    return answer_output(&of(call)->answer, buf, len);
+}
+
+static void errput(struct call *call, const char *buf, size_t len)
+{
+    struct classic_call *c = of(call);
+
+    if (!c->stderr_text)
+        c->stderr_text = bd_block_take(call->x->worker);
+    while (len > 0) {
+        size_t room = STDERR_BYTES - c->stderr_len;
+        size_t n = len < room ? len : room;
+
+        memcpy(c->stderr_text + c->stderr_len, buf, n);
+        c->stderr_len += n;
+        buf += n;
+        len -= n;
+        if (c->stderr_len == STDERR_BYTES)
+            flush_stderr(c);
+    }
+}
+
+static const struct call_ops classic_ops = {
+    .output = output,
+    .errput = errput,
+    .ended = ended,
+    .not_started = fail,
+};
+
+/* The mode */
+
+static bool is_allowed(struct bd_slice method)
+{
+    static const char *const allowed[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+        if (bd_slice_eq(method, bd_slice_of(allowed[i])))
+            return true;
+    return false;
+}
+
+static void begin(struct bd_exchange *x)
+{
+    const struct classic_conf *conf = x->conf;
+    struct classic_call *c = bd_arena_alloc(&x->arena, sizeof(*c));
+
+    *c = (struct classic_call){
+        .call =
+            {
+                .x = x,
+                .conf = &conf->fork,
+                .ops = &classic_ops,
+                .clock_waits_for_body = true,
+                .environ_flags = conf->cgi_headers ? ENVIRON_REQUEST | ENVIRON_CLASSIC : 0,
+                .err = conf->combine_output ? BD_STDERR_MERGE : BD_STDERR_GIVE,
+            },
+    };
+    if (conf->marshal_request)
+        c->call.marshal = marshal_new(x);
+    answer_init(&c->answer, &c->call, respond);
+    x->state = c;
+    fork_begin(&c->call);
+}
+
+static void classic_start(struct bd_exchange *x)
+{
+    const struct classic_conf *conf = x->conf;
+
+    if (!is_allowed(x->req.method)) {
+        bd_reply(x, 405, NULL, 0, NULL, 0);
+        return;
+    }
+    bd_log("Forking fprocess.");
+    if (conf->debug_headers)
+        debug_headers(x, "in", x->req.field, x->req.fields);
+    if (conf->write_debug)
+        debug_target(x);
+    begin(x);
+}
+
+static void classic_drain(struct bd_exchange *x)
+{
+    answer_drain(&((struct classic_call *)x->state)->answer);
+}
+
+static void classic_deadline(struct bd_exchange *x)
+{
+    static const struct bd_field field = {BD_SLICE("Content-Type"),
+                                          BD_SLICE("text/plain; charset=utf-8")};
+    static const char text[] = "Killed process.\n";
+    struct classic_call *c = x->state;
+
+    bd_log("Killing process: %s", c->call.conf->fprocess);
+    fork_abort(&c->call);
+    release(c);
+    bd_reply(x, 408, &field, 1, text, sizeof(text) - 1);
+}
+
+static void classic_abort(struct bd_exchange *x, enum bd_abort why)
+{
+    struct classic_call *c = x->state;
+    const struct classic_conf *conf = x->conf;
+
+    if (conf->write_debug && why == BD_ABORT_BODY)
+        bd_log("Error=%s, ReadLen=%lld", x->reason, (long long)x->body_bytes);
+    fork_abort(&c->call);
+    release(c);
+}
+
+const struct bd_mode mode_classic = {
+    .name = "classic",
+    .summary = "a process for each request, its exit status decides about the answer",
+    .family = BD_CLASSIC,
+    .option = classic_options,
+    .conf_bytes = sizeof(struct classic_conf),
+    .init = classic_init,
+    .check = classic_check,
+    .start = classic_start,
+    .body = fork_body,
+    .body_end = fork_body_end,
+    .drain = classic_drain,
+    .deadline = classic_deadline,
+    .abort = classic_abort,
+};

@@ -1,0 +1,269 @@
+/*
+ * fork.c - see fork.h
+ */
+#include "fork.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "marshal.h"
+
+static const struct bd_field plain_text = {BD_SLICE("Content-Type"),
+                                           BD_SLICE("text/plain; charset=utf-8")};
+
+int fork_init(struct fork_conf *conf, struct bd_error *err)
+{
+    if (!conf->fprocess || !*conf->fprocess)
+        return bd_fail(err, "fprocess is not set; it is the command to run for each request, "
+                            "for example fprocess=cat");
+    if (bd_command_parse(&conf->command, conf->fprocess, getenv("PATH"), err))
+        return -1;
+    environ_init(&conf->environ, environ);
+    bd_duration_print(conf->exec_timeout, conf->exec_timeout_ns);
+    return 0;
+}
+
+int fork_check(const struct fork_conf *conf, struct bd_error *err)
+{
+    if (conf->command.path)
+        return 0;
+    return bd_fail(err, "fprocess=\"%.200s\" cannot be started: %s", conf->fprocess,
+                   conf->command.error.text);
+}
+
+/* The clock */
+
+static void clock_start(struct call *call)
+{
+    bd_set_deadline(call->x, call->conf->exec_timeout_ns, "exec_timeout", call->conf->exec_timeout);
+}
+
+static void clock_stop(struct call *call)
+{
+    bd_set_deadline(call->x, 0, NULL, NULL);
+}
+
+/* Input */
+
+/* Encodes and writes until the process makes us wait or all lent bytes are through. */
+static enum bd_flow write_marshalled(struct call *call)
+{
+    do {
+        struct bd_slice text = marshal_take(call->marshal, &call->body);
+
+        if (text.len > 0 && bd_child_write(call->child, text.p, text.len) == BD_WAIT)
+            return BD_WAIT;
+    } while (call->body.len > 0);
+    return BD_GO;
+}
+
+static enum bd_flow write_body(struct call *call, const char *buf, size_t len)
+{
+    enum bd_flow flow;
+
+    if (!call->child)
+        return BD_GO; /* it has ended: nobody reads */
+    if (call->marshal) {
+        call->body = (struct bd_slice){buf, len};
+        flow = write_marshalled(call);
+    } else {
+        flow = bd_child_write(call->child, buf, len);
+    }
+    /* From here on it is the process that takes its time, not the client. */
+    if (flow == BD_WAIT && call->clock_waits_for_body)
+        clock_start(call);
+    call->body_lent = flow == BD_WAIT;
+    return flow;
+}
+
+static void finish_input(struct call *call)
+{
+    call->input_over = true;
+    if (call->clock_waits_for_body)
+        clock_start(call);
+    if (!call->child)
+        return;
+    if (call->marshal) {
+        struct bd_slice end = marshal_end(call->marshal);
+
+        (void)bd_child_write(call->child, end.p, end.len); /* stays where it is until taken */
+    }
+    bd_child_finish_input(call->child);
+}
+
+void fork_release_body(struct call *call)
+{
+    if (!call->body_lent)
+        return;
+    call->body_lent = false;
+    bd_body_resume(call->x);
+}
+
+static void on_drained(void *owner)
+{
+    struct call *call = owner;
+
+    if (call->input_over)
+        return;
+    if (call->marshal && call->body.len > 0 && write_marshalled(call) == BD_WAIT)
+        return;
+    if (call->clock_waits_for_body)
+        clock_stop(call);
+    fork_release_body(call);
+}
+
+/* Output and end */
+
+static enum bd_flow on_output(void *owner, const char *buf, size_t len)
+{
+    struct call *call = owner;
+
+    return call->ops->output(call, buf, len);
+}
+
+static void on_errput(void *owner, const char *buf, size_t len)
+{
+    struct call *call = owner;
+
+    call->ops->errput(call, buf, len);
+}
+
+static void on_ended(void *owner, const struct bd_exit *e)
+{
+    struct call *call = owner;
+    char text[64];
+    const char *error = NULL;
+
+    call->child = NULL;
+    clock_stop(call);
+    if (e->status != 0)
+        error = bd_arena_printf(&call->x->arena, "%s", bd_exit_text(text, e));
+    call->ops->ended(call, error);
+}
+
+static const struct bd_child_ops child_ops = {
+    .output = on_output,
+    .errput = on_errput,
+    .drained = on_drained,
+    .ended = on_ended,
+};
+
+/* Start */
+
+static void refuse(struct bd_exchange *x, int status)
+{
+    const char *text =
+        status == 414 ? "URI too long for the environment of a process\n"
+                      : "header fields too large for the environment of a process\n";
+
+    bd_reply(x, status, &plain_text, 1, text, strlen(text));
+}
+
+/* The program's path: found at start, or, when it was missing then, perhaps here by now. */
+static const char *find_program(struct call *call, struct bd_error *err)
+{
+    const struct bd_command *c = &call->conf->command;
+    char *path;
+
+    if (c->path)
+        return c->path;
+    path = bd_arena_alloc(&call->x->arena, PATH_MAX);
+    return bd_command_find(c, getenv("PATH"), path, PATH_MAX, err) ? path : NULL;
+}
+
+static int start_process(struct call *call, char **envp, struct bd_error *err)
+{
+    const struct fork_conf *conf = call->conf;
+    const char *path = find_program(call, err);
+    struct bd_child_spec spec = {
+        .path = path,
+        .argv = conf->command.argv,
+        .envp = envp,
+        .err = call->err,
+        .output_grace_ns = conf->output_grace_ns,
+        .kill_grace_ns = conf->kill_grace_ns,
+        .line_bytes = call->line_bytes,
+        .prefix_lines = call->prefix_lines,
+    };
+    int failed;
+
+    if (!path)
+        return -1;
+    failed = bd_child_start(&call->child, call->x->worker, &spec, &child_ops, call);
+    if (failed)
+        bd_child_error(err, path, failed);
+    return failed;
+}
+
+/* Returns false when there is no process, and then the exchange has been answered. */
+static bool start(struct call *call)
+{
+    struct bd_exchange *x = call->x;
+    struct bd_error err;
+    char **envp = NULL;
+
+    call->started = true;
+    switch (environ_build(&envp, &call->conf->environ, x, call->environ_flags)) {
+    case ENVIRON_OK:
+        if (start_process(call, envp, &err) == 0)
+            return true;
+        break;
+    case ENVIRON_TARGET_TOO_LONG:
+        refuse(x, 414);
+        return false;
+    case ENVIRON_FIELDS_TOO_LONG:
+        refuse(x, 431);
+        return false;
+    case ENVIRON_NUL:
+        bd_fail(&err, "exec: environment variable contains NUL");
+        break;
+    }
+    call->ops->not_started(call, bd_arena_printf(&x->arena, "%s", err.text));
+    return false;
+}
+
+void fork_begin(struct call *call)
+{
+    bool whole = bd_body_complete(call->x);
+
+    if (!call->clock_waits_for_body)
+        clock_start(call);
+    if (!whole && !call->start_at_once)
+        return;
+    if (start(call) && whole)
+        finish_input(call);
+}
+
+enum bd_flow fork_body(struct bd_exchange *x, const char *buf, size_t len)
+{
+    struct call *call = x->state;
+
+    if (!call->started && !start(call))
+        return BD_GO;
+    return write_body(call, buf, len);
+}
+
+void fork_body_end(struct bd_exchange *x)
+{
+    struct call *call = x->state;
+
+    /* A chunked body may turn out to be empty. */
+    if (!call->started && !start(call))
+        return;
+    finish_input(call);
+}
+
+void fork_abort(struct call *call)
+{
+    if (call->child)
+        bd_child_kill(call->child);
+    call->child = NULL;
+}
+
+struct bd_field fork_duration_field(struct bd_exchange *x)
+{
+    const char *seconds = bd_arena_printf(&x->arena, "%f", bd_elapsed_s(x));
+
+    return (struct bd_field){BD_SLICE("X-Duration-Seconds"), bd_slice_of(seconds)};
+}

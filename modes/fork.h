@@ -1,0 +1,104 @@
+/*
+ * fork.h - what the modes share that start a process for each request
+ *
+ * A call is the mode's state of one exchange: the process, its input and its clock. It lives in the
+ * exchange's arena; when the exchange is aborted first, fork_abort() sends the process away on its
+ * own and nothing of the call is touched again.
+ */
+#ifndef MODES_FORK_H
+#define MODES_FORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bandog/child.h"
+#include "bandog/duration.h"
+#include "bandog/mode.h"
+#include "environ.h"
+
+struct marshal;
+
+/* Settings of all forking modes. */
+struct fork_conf {
+    const char *fprocess;
+    const char *content_type;
+    int64_t exec_timeout_ns;
+    int64_t kill_grace_ns;
+    int64_t output_grace_ns;
+
+    /* Made from them by fork_init(): */
+    struct bd_command command;
+    struct environ_base environ;
+    char exec_timeout[BD_DURATION_BYTES];
+};
+
+/* For their rows: where conf_.fork.member lies. */
+#define FORK_OPTION(conf_, member) offsetof(conf_, fork.member)
+#define FORK_OPTION_KILL_GRACE(conf_)                                                              \
+    .name = "kill_grace", .type = BD_DURATION, .flags = BD_OWN,                                    \
+    .offset = FORK_OPTION(conf_, kill_grace_ns), .initial = "1s",                                   \
+    .help = "time from SIGTERM to SIGKILL for the processes of a call that must end"
+#define FORK_OPTION_OUTPUT_GRACE(conf_)                                                            \
+    .name = "output_grace", .type = BD_DURATION, .flags = BD_OWN,                                  \
+    .offset = FORK_OPTION(conf_, output_grace_ns), .initial = "250ms",                              \
+    .help = "wait for output after the process has exited while a descendant holds it open"
+
+struct call;
+
+/* What differs between the modes. */
+struct call_ops {
+    enum bd_flow (*output)(struct call *call, const char *buf, size_t len);
+    void (*errput)(struct call *call, const char *buf, size_t len); /* BD_STDERR_GIVE only */
+    /* The process is over: `error` is NULL after exit status 0, else what went wrong. */
+    void (*ended)(struct call *call, const char *error);
+    /* It could not be started. Last statement, as ended(). */
+    void (*not_started)(struct call *call, const char *error);
+};
+
+struct call {
+    struct bd_exchange *x;
+    const struct fork_conf *conf;
+    const struct call_ops *ops;
+    struct bd_child *child; /* NULL before it is started and after it has ended */
+    bool start_at_once;        /* do not wait for a first piece of body */
+    bool clock_waits_for_body; /* the deadline is for the process alone, not for the upload */
+    bool started;
+    bool input_over;           /* the whole body has been handed on */
+    bool body_lent;            /* the engine waits for fork_release_body() */
+    unsigned environ_flags;    /* enum environ_flag */
+    enum bd_stderr err;
+    size_t line_bytes;
+    bool prefix_lines;
+    struct marshal *marshal; /* NULL: the body goes to stdin as it is */
+    struct bd_slice body;    /* lent by the engine, not yet encoded by `marshal` */
+};
+
+int fork_init(struct fork_conf *conf, struct bd_error *err);
+
+/* Is the program there? For bd_mode.check. */
+int fork_check(const struct fork_conf *conf, struct bd_error *err);
+
+/*
+ * After the mode has filled in the members above: starts the process as soon as there is something
+ * for it, a first piece of body or the end of it. May end the exchange: last statement.
+ */
+void fork_begin(struct call *call);
+
+/* The mode's callbacks of these names. */
+enum bd_flow fork_body(struct bd_exchange *x, const char *buf, size_t len);
+void fork_body_end(struct bd_exchange *x);
+
+/*
+ * The process has ended and its answer is on its way: what is left of the body may come and go. Only
+ * when the exchange is still open. Last statement.
+ */
+void fork_release_body(struct call *call);
+
+/* X-Duration-Seconds: since the head, with six decimals; the value lives in the arena. */
+struct bd_field fork_duration_field(struct bd_exchange *x);
+
+/* Sends the process away; for abort() and deadline(). */
+void fork_abort(struct call *call);
+
+#endif

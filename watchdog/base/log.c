@@ -1,0 +1,180 @@
+/*
+ * log.c - see bandog/log.h
+ *
+ * log_stream.c writes without waiting, log_buffer.c keeps what has not left, log_stamp.c says when;
+ * here lines are put together in the buffers of the calling thread. A thread that has none gets one
+ * for the length of the call.
+ */
+#include "bandog/log.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "log_buffer.h"
+#include "log_stamp.h"
+
+/* Up to bd_log_open() they are written to as they are. */
+static struct log_stream streams[] = {
+    {.fd = 1, .name = "stdout", .lock = PTHREAD_MUTEX_INITIALIZER},
+    {.fd = 2, .name = "stderr", .lock = PTHREAD_MUTEX_INITIALIZER},
+};
+
+#define STREAMS (sizeof(streams) / sizeof(*streams))
+
+/* Both descriptors are the same file: everything goes through stderr's stream, in order. */
+static bool joined;
+
+static _Thread_local struct {
+    bool gathers;
+    struct log_buffer buffer[STREAMS];
+} thread;
+
+static bool same_file(int a, int b)
+{
+    struct stat sa, sb;
+
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+void bd_log_open(void)
+{
+    tzset(); /* while there is one thread: localtime_r(3) need not */
+    joined = same_file(streams[0].fd, streams[1].fd);
+    for (size_t i = joined ? 1 : 0; i < STREAMS; i++)
+        log_stream_open(&streams[i]);
+}
+
+void bd_log_thread_start(void)
+{
+    assert(!thread.gathers);
+    for (size_t i = 0; i < STREAMS; i++)
+        thread.buffer[i] = (struct log_buffer){.stream = &streams[i]};
+    thread.gathers = true;
+}
+
+bool bd_log_flush(void)
+{
+    bool done = true;
+
+    if (!thread.gathers)
+        return true;
+    for (size_t i = 0; i < STREAMS; i++)
+        done = log_buffer_flush(&thread.buffer[i]) && done;
+    return done;
+}
+
+void bd_log_thread_stop(void)
+{
+    if (!thread.gathers)
+        return;
+    bd_log_flush();
+    for (size_t i = 0; i < STREAMS; i++)
+        log_buffer_release(&thread.buffer[i]);
+    thread.gathers = false;
+}
+
+/* The thread's buffer, or `own`, prepared for this one call. Give it back by put_down(). */
+static struct log_buffer *take_up(struct log_buffer *own, enum bd_log_stream to)
+{
+    size_t i = joined || to == BD_LOG_STDERR ? 1 : 0;
+
+    if (thread.gathers)
+        return &thread.buffer[i];
+    *own = (struct log_buffer){.stream = &streams[i]};
+    return own;
+}
+
+static void put_down(struct log_buffer *b, struct log_buffer *own)
+{
+    if (b != own)
+        return;
+    log_buffer_flush(own);
+    log_buffer_release(own);
+}
+
+/* A whole line in place, its newline where vsnprintf(3) leaves the NUL. */
+__attribute__((format(printf, 2, 0))) static void print_line(struct log_buffer *b,
+                                                             const char *format, va_list args)
+{
+    size_t text_bytes = 256; /* the first guess */
+    va_list again;
+    char *room;
+    int len;
+
+    va_copy(again, args);
+    room = log_buffer_room(b, LOG_STAMP_BYTES + text_bytes);
+    if (!room)
+        goto out;
+    len = vsnprintf(room + LOG_STAMP_BYTES, text_bytes, format, args);
+    assert(len >= 0);
+    if ((size_t)len >= text_bytes) {
+        text_bytes = (size_t)len + 1;
+        room = log_buffer_room(b, LOG_STAMP_BYTES + text_bytes);
+        if (!room)
+            goto out;
+        vsnprintf(room + LOG_STAMP_BYTES, text_bytes, format, again);
+    }
+    memcpy(room, log_stamp(), LOG_STAMP_BYTES);
+    room[LOG_STAMP_BYTES + len] = '\n';
+    log_buffer_commit(b, LOG_STAMP_BYTES + (size_t)len + 1);
+out:
+    va_end(again);
+}
+
+void bd_log(const char *format, ...)
+{
+    struct log_buffer own, *b = take_up(&own, BD_LOG_STDERR);
+    va_list args;
+
+    va_start(args, format);
+    print_line(b, format, args);
+    va_end(args);
+    put_down(b, &own);
+}
+
+/* The pieces one behind the other, all or none. */
+static void put(enum bd_log_stream to, const struct bd_slice *piece, size_t pieces)
+{
+    struct log_buffer own, *b = take_up(&own, to);
+    size_t bytes = 0;
+    char *room;
+
+    for (size_t i = 0; i < pieces; i++)
+        bytes += piece[i].len;
+    room = log_buffer_room(b, bytes);
+    for (size_t i = 0; room && i < pieces; i++) {
+        if (piece[i].len)
+            memcpy(room, piece[i].p, piece[i].len);
+        room += piece[i].len;
+    }
+    if (room)
+        log_buffer_commit(b, bytes);
+    put_down(b, &own);
+}
+
+void bd_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf, size_t len)
+{
+    struct bd_slice line[5];
+    size_t pieces = 0;
+
+    if (stamp)
+        line[pieces++] = (struct bd_slice){log_stamp(), LOG_STAMP_BYTES};
+    if (stamp && label) {
+        line[pieces++] = bd_slice_of(label);
+        line[pieces++] = BD_SLICE(": ");
+    }
+    line[pieces++] = (struct bd_slice){buf, len};
+    line[pieces++] = BD_SLICE("\n");
+    put(to, line, pieces);
+}
+
+void bd_log_raw(enum bd_log_stream to, const char *buf, size_t len)
+{
+    if (len)
+        put(to, &(struct bd_slice){buf, len}, 1);
+}

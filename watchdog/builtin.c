@@ -1,0 +1,108 @@
+/*
+ * builtin.c - see builtin.h
+ */
+#include "builtin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bandog/metrics.h"
+#include "lock.h"
+
+#define TEXT BD_SLICE("text/plain; charset=utf-8")
+
+static void answer(struct bd_exchange *x, int status)
+{
+    bd_reply(x, status, NULL, 0, NULL, 0);
+}
+
+static void answer_text(struct bd_exchange *x, int status, struct bd_slice type,
+                        struct bd_slice text)
+{
+    struct bd_field field = {BD_SLICE("Content-Type"), type};
+
+    bd_reply(x, status, &field, 1, text.p, text.len);
+}
+
+static bool is_healthy(const struct builtin *b)
+{
+    return atomic_load(&b->accepting) && (!b->lock_counts || lock_exists());
+}
+
+/* GET only, and HEAD is none, as in the Go programs. */
+static bool is_get(struct bd_exchange *x)
+{
+    return bd_slice_eq(x->req.method, BD_SLICE("GET"));
+}
+
+static void health_start(struct bd_exchange *x)
+{
+    if (!is_get(x))
+        answer(x, 405);
+    else if (!is_healthy(x->conf))
+        answer(x, 503);
+    else
+        answer_text(x, 200, TEXT, BD_SLICE("OK"));
+}
+
+static void ready_start(struct bd_exchange *x)
+{
+    const struct builtin *b = x->conf;
+
+    if (!is_get(x))
+        answer(x, 405);
+    else if (!is_healthy(b))
+        answer(x, 503);
+    else
+        answer(x, bd_server_is_full(atomic_load(&b->server)) ? 429 : 200);
+}
+
+/* The whole exposition, in the arena. */
+static struct bd_slice print_metrics(struct bd_exchange *x, struct bd_server *server)
+{
+    struct bd_metrics *const *all;
+    struct bd_slice copy;
+    char *text = NULL;
+    size_t n;
+    FILE *to = open_memstream(&text, &copy.len);
+
+    if (!to)
+        abort();
+    all = bd_server_metrics(server, &n);
+    bd_metrics_print(to, all, n);
+    fclose(to);
+    if (!text)
+        abort();
+    copy.p = bd_arena_copy(&x->arena, (struct bd_slice){text, copy.len});
+    free(text);
+    return copy;
+}
+
+static void metrics_start(struct bd_exchange *x)
+{
+    const struct builtin *b = x->conf;
+
+    if (!bd_slice_eq(bd_request_path(x), BD_SLICE("/metrics")))
+        answer_text(x, 404, TEXT, BD_SLICE("404 page not found\n"));
+    else
+        answer_text(x, 200, BD_SLICE("text/plain; version=0.0.4; charset=utf-8"),
+                    print_metrics(x, atomic_load(&b->server)));
+}
+
+const struct bd_mode builtin_health = {
+    .name = "health",
+    .summary = "GET /_/health",
+    .start = health_start,
+};
+
+const struct bd_mode builtin_ready = {
+    .name = "ready",
+    .summary = "GET /_/ready",
+    .start = ready_start,
+};
+
+const struct bd_mode builtin_metrics = {
+    .name = "metrics",
+    .summary = "GET /metrics",
+    .start = metrics_start,
+};

@@ -1,0 +1,48 @@
+/*
+ * conf.h - the settings of the program: its own rows and those of the mode chosen
+ */
+#ifndef WATCHDOG_CONF_H
+#define WATCHDOG_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "bandog/duration.h"
+#include "bandog/mode.h"
+
+struct conf {
+    const struct bd_mode *mode;
+    void *mode_conf; /* as the mode's rows say */
+
+    int mode_index; /* of bd_modes */
+    int64_t port;
+    int64_t read_timeout_ns;
+    int64_t write_timeout_ns;
+    int64_t healthcheck_interval_ns;
+    int64_t max_inflight;
+    int64_t workers; /* 0: one for each CPU this process may use */
+    int64_t metrics_port;
+    bool suppress_lock;
+    bool strict_config;
+    bool jwt_auth;
+
+    char read_timeout[BD_DURATION_BYTES]; /* the two above, printed */
+    char write_timeout[BD_DURATION_BYTES];
+};
+
+/*
+ * Reads all settings. Every problem is logged, as a warning where the program can go on. Returns
+ * how many there are with which it cannot: all of them when `strict`.
+ * `show`, if not NULL, receives one line for each effective setting.
+ */
+int conf_load(struct conf *c, char *const *environ_rows, bool strict, FILE *show);
+
+/* Of the mode; 0 and "" where it has no such setting. */
+int64_t conf_exec_timeout_ns(const struct conf *c);
+const char *conf_process(const struct conf *c);
+
+/* Every row there is, of the program and of all modes, as --help shows it. */
+void conf_help(FILE *to);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * body.c - see body.h
+ *
+ * A body of known length is only counted; chunks go through the parser that has read the head
+ * (RFC 9112, section 7.1). Trailers and chunk extensions are read and dropped.
+ */
+#include "body.h"
+
+#include <assert.h>
+#include <string.h>
+
+void body_init(struct body *b, struct head *head)
+{
+    b->head = head;
+    b->left = head->req->content_length;
+    b->error = NULL;
+}
+
+static enum body_result count(struct body *b, char *buf, size_t len, struct bd_slice *ret_piece,
+                              size_t *ret_used)
+{
+    size_t n = (uint64_t)b->left < len ? (size_t)b->left : len;
+
+    b->left -= (int64_t)n;
+    *ret_piece = (struct bd_slice){buf, n};
+    *ret_used = n;
+    return b->left == 0 ? BODY_COMPLETE : BODY_MORE;
+}
+
+static const char *error_text(const llhttp_t *parser, llhttp_errno_t err)
+{
+    if (err != HPE_INVALID_CHUNK_SIZE)
+        return "malformed chunked encoding";
+    return strstr(llhttp_get_error_reason(parser), "overflow") ? "http chunk length too large"
+                                                                : "invalid byte in chunk length";
+}
+
+static enum body_result unchunk(struct body *b, char *buf, size_t len, struct bd_slice *ret_piece,
+                                size_t *ret_used)
+{
+    llhttp_t *parser = &b->head->parser;
+    llhttp_errno_t err;
+
+    if (llhttp_get_errno(parser) == HPE_PAUSED)
+        llhttp_resume(parser); /* it stopped at the end of the head */
+    b->head->body = buf;
+    err = llhttp_execute(parser, buf, len);
+    *ret_piece = (struct bd_slice){buf, (size_t)(b->head->body - buf)};
+    if (err == HPE_OK) {
+        *ret_used = len;
+        return BODY_MORE;
+    }
+    if (err == HPE_PAUSED) {
+        *ret_used = (size_t)(llhttp_get_error_pos(parser) - buf);
+        b->left = 0;
+        return BODY_COMPLETE;
+    }
+    *ret_used = len;
+    b->error = error_text(parser, err);
+    return BODY_BAD;
+}
+
+enum body_result body_feed(struct body *b, char *buf, size_t len, struct bd_slice *ret_piece,
+                           size_t *ret_used)
+{
+    assert(!body_complete(b) && len > 0);
+    return b->left < 0 ? unchunk(b, buf, len, ret_piece, ret_used)
+                       : count(b, buf, len, ret_piece, ret_used);
+}

@@ -1,0 +1,769 @@
+/*
+ * conn.c - see conn.h
+ *
+ * One read buffer per connection, taken when bytes come and given back when nothing is in it, so an
+ * idle connection costs its structure only. Within a request the head stays where it was read
+ * (its fields are slices of it) and the body passes through the room behind it.
+ *
+ *     IDLE -> HEAD -> BODY <-> LENT            a request is read
+ *               |       |        |
+ *               +--> WHOLE <-----+             all of it is here, the answer is not complete
+ *                       |
+ *     IDLE <- DROP <----+----> LINGER -> CLOSED
+ *
+ * A mode may end its exchange inside the very call that started it; conn_advance() turns that
+ * recursion into its loop.
+ */
+#include "conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "exchange.h"
+#include "refuse.h"
+
+#define DROP_BYTES_MAX (256 * 1024)  /* read and thrown away to keep a connection */
+#define BODY_ROOM_MIN (16 * 1024)    /* behind a head, so that a body comes in decent pieces */
+#define LINGER_NS (2 * INT64_C(1000000000))
+#define PROBE_FIRST_NS (INT64_C(500000000))  /* after the client's FIN */
+#define PROBE_LOOK_NS (INT64_C(50000000))    /* for a reset to come back */
+#define PROBE_AGAIN_NS (5 * INT64_C(1000000000))
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+static void on_wait_over(struct bd_deadline *d);
+
+static void read_on(struct conn *c)
+{
+    if (!c->reading && !c->fin)
+        c->reading = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0;
+}
+
+static void read_off(struct conn *c)
+{
+    if (c->reading)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    c->reading = false;
+}
+
+/* Buffer */
+
+static void release_buffer(struct conn *c)
+{
+    if (c->cap == BD_BLOCK_BYTES)
+        bd_block_give(c->host->worker, c->buf);
+    else
+        free(c->buf);
+    c->buf = NULL;
+    c->cap = c->len = c->at = 0;
+}
+
+static void take_buffer(struct conn *c)
+{
+    if (c->buf)
+        return;
+    c->buf = bd_block_take(c->host->worker);
+    c->cap = BD_BLOCK_BYTES;
+    c->len = c->at = 0;
+}
+
+/* A larger buffer for a head that does not fit; bounded, because head_feed() refuses longer ones. */
+static void grow_buffer(struct conn *c)
+{
+    size_t cap = c->cap * 2;
+    char *buf = malloc(cap);
+
+    if (!buf)
+        abort();
+    assert(cap <= 4 * HEAD_BYTES_MAX);
+    memcpy(buf, c->buf, c->len);
+    head_moved(&c->x->head, c->buf, c->len, buf);
+    if (c->cap == BD_BLOCK_BYTES)
+        bd_block_give(c->host->worker, c->buf);
+    else
+        free(c->buf);
+    c->buf = buf;
+    c->cap = cap;
+}
+
+/* Behind a complete request: what is left of the buffer is the beginning of the next one. */
+static void shift_buffer(struct conn *c)
+{
+    size_t left = c->len - c->at;
+
+    if (left == 0) {
+        release_buffer(c);
+        return;
+    }
+    if (c->cap != BD_BLOCK_BYTES && left <= BD_BLOCK_BYTES) {
+        char *buf = bd_block_take(c->host->worker);
+
+        memcpy(buf, c->buf + c->at, left);
+        free(c->buf);
+        c->buf = buf;
+        c->cap = BD_BLOCK_BYTES;
+    } else {
+        memmove(c->buf, c->buf + c->at, left);
+    }
+    c->len = left;
+    c->at = 0;
+}
+
+/* Closing */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    struct host *h = c->host;
+
+    bd_queue_remove(&c->link);
+    free(c);
+    host_conn_closed(h);
+}
+
+static void forget(struct conn *c)
+{
+    bd_deadline_stop(&c->wait);
+    bd_deadline_stop(&c->probe);
+    bd_turn_cancel(&c->lost);
+    if (c->x) {
+        exchange_recycle(c->x);
+        c->x = NULL;
+    }
+    release_buffer(c);
+    c->reads = CONN_CLOSED;
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->reads == CONN_CLOSED)
+        return;
+    forget(c);
+    /* Whatever is being written is cut off: the memory is its owner's again. */
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+/* Closes so that the client cannot take what it has for the whole: RST instead of FIN. */
+static void reset(struct conn *c)
+{
+    forget(c);
+    if (uv_tcp_close_reset(&c->tcp, on_closed))
+        uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void on_linger_over(struct bd_deadline *d)
+{
+    conn_close(BD_CONTAINER(d, struct conn, wait));
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    struct conn *c = req->data;
+
+    if (status && status != UV_ECANCELED)
+        conn_close(c);
+}
+
+/*
+ * FIN first, then read until the client's own: closing with unread bytes would send a reset, and
+ * that can destroy the answer before the client has read it (RFC 9112, 9.6).
+ */
+static void linger(struct conn *c)
+{
+    if (c->x) {
+        exchange_recycle(c->x);
+        c->x = NULL;
+    }
+    bd_deadline_stop(&c->probe);
+    release_buffer(c);
+    c->reads = CONN_LINGER;
+    c->shutdown.data = c;
+    if (c->fin || uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown)) {
+        conn_close(c);
+        return;
+    }
+    bd_deadline_start(c->host->worker, &c->wait, LINGER_NS, on_linger_over);
+    read_on(c);
+}
+
+/* Steps */
+
+static void wait_for_client(struct conn *c)
+{
+    int64_t ns = c->host->conf->read_timeout_ns;
+
+    if (ns > 0) /* "none" for 0 and less */
+        bd_deadline_start(c->host->worker, &c->wait, ns, on_wait_over);
+}
+
+static void refuse(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    refuse_head(c, x->head.refusal.status, x->head.refusal.detail);
+    linger(c);
+}
+
+static void request_is_whole(struct conn *c)
+{
+    c->reads = CONN_WHOLE;
+    bd_deadline_stop(&c->wait);
+}
+
+static void offer_continue(struct conn *c)
+{
+    static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct exchange *x = c->x;
+    uv_buf_t buf = uv_buf_init(line, sizeof(line) - 1);
+
+    if (!x->expect_continue || x->state != EXCHANGE_OPEN || x->reply.begun || !x->pub.mode->body)
+        return;
+    x->expect_continue = false;
+    conn_write(c, &buf, 1);
+}
+
+static void head_is_complete(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    c->at = x->head.at;
+    if (x->pub.req.content_length != 0 && c->cap - c->at < BODY_ROOM_MIN)
+        grow_buffer(c);
+    if (x->pub.req.content_length == 0)
+        request_is_whole(c);
+    else
+        c->reads = CONN_BODY;
+    c->again = true;
+    exchange_begin(x); /* may end x */
+    if (c->reads == CONN_BODY && c->x == x)
+        offer_continue(c);
+}
+
+static void step_idle(struct conn *c)
+{
+    if (c->len == 0) {
+        if (c->fin)
+            conn_close(c);
+        else if (c->host->draining && c->reused)
+            linger(c);
+        return;
+    }
+    c->x = exchange_new(c->host, c);
+    c->reads = CONN_HEAD;
+    if (c->reused)
+        wait_for_client(c); /* for a first request the time runs since the connection came */
+    c->again = true;
+}
+
+static void step_head(struct conn *c)
+{
+    switch (head_feed(&c->x->head, c->buf, c->len)) {
+    case HEAD_COMPLETE:
+        head_is_complete(c);
+        break;
+    case HEAD_BAD:
+        refuse(c);
+        break;
+    case HEAD_MORE:
+        if (c->fin)
+            conn_close(c);
+        else if (c->len == c->cap)
+            grow_buffer(c);
+        break;
+    }
+}
+
+/* The last piece has been taken. */
+static void body_is_complete(struct conn *c)
+{
+    request_is_whole(c);
+    c->again = true;
+    exchange_body_end(c->x); /* may end the exchange */
+}
+
+static void body_is_bad(struct conn *c, enum bd_abort why, const char *reason)
+{
+    struct exchange *x = c->x;
+
+    x->close = true;
+    if (x->state == EXCHANGE_OPEN) {
+        exchange_abort(x, why, reason);
+    } else if (x->state == EXCHANGE_ENDED) {
+        request_is_whole(c); /* the answer is leaving, nobody needs the body */
+    } else {
+        linger(c);
+    }
+}
+
+/* Room behind the head for the next piece, once the last one has been taken. */
+static void reuse_body_room(struct conn *c)
+{
+    if (c->at == c->len)
+        c->at = c->len = c->x->head.at;
+}
+
+static void step_body(struct conn *c)
+{
+    struct exchange *x = c->x;
+    struct bd_slice piece;
+    enum body_result result;
+    size_t used;
+
+    if (c->at == c->len) {
+        reuse_body_room(c);
+        if (c->fin)
+            body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
+        return;
+    }
+    result = body_feed(&x->body, c->buf + c->at, c->len - c->at, &piece, &used);
+    c->at += used;
+    c->again = true;
+    if (piece.len > 0 && exchange_body(x, piece.p, piece.len) == BD_WAIT) {
+        assert(c->reads == CONN_BODY);
+        c->reads = CONN_LENT;
+        c->lent_result = result;
+        return;
+    }
+    if (c->reads != CONN_BODY) /* the mode has ended the exchange */
+        return;
+    if (result == BODY_COMPLETE)
+        body_is_complete(c);
+    else if (result == BODY_BAD)
+        body_is_bad(c, BD_ABORT_BODY, x->body.error);
+}
+
+void conn_body_resume(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    if (c->reads != CONN_LENT)
+        return; /* from inside body(), which then said BD_GO, or after the end */
+    c->reads = CONN_BODY;
+    c->again = true;
+    wait_for_client(c);
+    if (c->lent_result == BODY_COMPLETE)
+        body_is_complete(c);
+    else if (c->lent_result == BODY_BAD)
+        body_is_bad(c, BD_ABORT_BODY, x->body.error);
+    conn_advance(c);
+}
+
+static void next_request(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    c->x = NULL;
+    exchange_recycle(x);
+    shift_buffer(c);
+    c->reads = CONN_IDLE;
+    c->reused = true;
+    wait_for_client(c);
+    c->again = true;
+}
+
+static void step_drop(struct conn *c)
+{
+    struct exchange *x = c->x;
+    struct bd_slice piece;
+    enum body_result result;
+    size_t used;
+
+    if (c->at == c->len) {
+        reuse_body_room(c);
+        if (c->fin)
+            body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
+        return;
+    }
+    result = body_feed(&x->body, c->buf + c->at, c->len - c->at, &piece, &used);
+    c->at += used;
+    c->again = true;
+    if (result == BODY_BAD || used > c->drop_left) {
+        body_is_bad(c, BD_ABORT_BODY, NULL);
+        return;
+    }
+    c->drop_left -= used;
+    if (result == BODY_MORE)
+        return;
+    request_is_whole(c);
+    if (x->state == EXCHANGE_OVER)
+        next_request(c);
+}
+
+static void step(struct conn *c)
+{
+    switch (c->reads) {
+    case CONN_IDLE:
+        step_idle(c);
+        break;
+    case CONN_HEAD:
+        step_head(c);
+        break;
+    case CONN_BODY:
+        step_body(c);
+        break;
+    case CONN_DROP:
+        step_drop(c);
+        break;
+    case CONN_LENT:
+    case CONN_WHOLE:
+    case CONN_LINGER:
+    case CONN_CLOSED:
+        break;
+    }
+}
+
+/* Reads while the state has a use for bytes and the buffer has room for them. */
+static void adjust_reading(struct conn *c)
+{
+    switch (c->reads) {
+    case CONN_IDLE:
+    case CONN_HEAD:
+    case CONN_BODY:
+    case CONN_DROP:
+    case CONN_LINGER:
+        read_on(c);
+        break;
+    case CONN_WHOLE: /* to see the client leave; what it pipelines waits */
+        if (c->len < c->cap)
+            read_on(c);
+        else
+            read_off(c);
+        break;
+    case CONN_LENT:
+        read_off(c);
+        break;
+    case CONN_CLOSED:
+        break;
+    }
+}
+
+void conn_advance(struct conn *c)
+{
+    c->again = true;
+    if (c->advancing)
+        return; /* called from inside a mode: the loop below goes on */
+    c->advancing = true;
+    while (c->again) {
+        c->again = false;
+        step(c);
+    }
+    c->advancing = false;
+    adjust_reading(c);
+}
+
+/* The exchange's end */
+
+void conn_drop_body(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    if (c->reads != CONN_BODY && c->reads != CONN_LENT)
+        return;
+    if (x->body.error)
+        x->close = true;
+    if (x->body.error || body_complete(&x->body)) {
+        request_is_whole(c);
+        return;
+    }
+    c->reads = CONN_DROP;
+    c->drop_left = DROP_BYTES_MAX;
+    wait_for_client(c);
+}
+
+void conn_exchange_over(struct conn *c)
+{
+    struct exchange *x = c->x;
+    bool keep = x->reply.keep_alive && !x->pub.cut && !x->close && !c->broken;
+
+    assert(x->state == EXCHANGE_OVER);
+    bd_deadline_stop(&c->probe);
+    if (x->pub.cut && x->reply.framing == REPLY_CLOSE) {
+        reset(c);
+    } else if (x->pub.cut || c->broken) {
+        conn_close(c);
+    } else if (c->reads == CONN_WHOLE && keep) {
+        next_request(c);
+    } else if (c->reads == CONN_WHOLE && !x->close && c->at == c->len) {
+        conn_close(c); /* all was read: closing sends a plain FIN */
+    } else if (!keep) {
+        linger(c);
+    }
+    conn_advance(c);
+}
+
+/* A client that is gone, or may be */
+
+static void lost(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    if (x && x->state == EXCHANGE_OPEN)
+        exchange_abort(x, BD_ABORT_GONE, "the client has closed the connection");
+    else if (x && x->state == EXCHANGE_ENDED)
+        exchange_broken(x);
+    conn_close(c);
+}
+
+static void on_lost(struct bd_turn *t)
+{
+    lost(BD_CONTAINER(t, struct conn, lost));
+}
+
+/* A write has failed; whoever wrote may be a mode in the middle of its work, so not here and now. */
+static void break_off(struct conn *c, int err)
+{
+    if (c->broken || c->reads == CONN_CLOSED)
+        return;
+    c->broken = err;
+    bd_turn_add(c->host->worker, &c->lost, on_lost);
+}
+
+static bool has_socket_error(struct conn *c)
+{
+    int err = 0, fd;
+    socklen_t len = sizeof(err);
+
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd))
+        return true;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0 || err != 0;
+}
+
+/*
+ * After its FIN a client may still wait for the answer (a half-closed connection), or have gone for
+ * good; TCP shows the difference only to who sends. While there is no answer to send, an interim
+ * one will do: a client must be ready for it (RFC 9110, 15.2), and a closed socket resets.
+ */
+static void on_probe(struct bd_deadline *d)
+{
+    static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct conn *c = BD_CONTAINER(d, struct conn, probe);
+    struct exchange *x = c->x;
+    uv_buf_t buf = uv_buf_init(line, sizeof(line) - 1);
+
+    if (!x || x->state != EXCHANGE_OPEN || x->reply.out_sealed)
+        return;
+    if (has_socket_error(c)) {
+        lost(c);
+        return;
+    }
+    c->probed = !c->probed && x->pub.req.minor > 0;
+    if (c->probed)
+        conn_write(c, &buf, 1);
+    bd_deadline_start(c->host->worker, &c->probe, c->probed ? PROBE_LOOK_NS : PROBE_AGAIN_NS,
+                      on_probe);
+}
+
+/* Time is up for the client: read_timeout. */
+static void on_wait_over(struct bd_deadline *d)
+{
+    struct conn *c = BD_CONTAINER(d, struct conn, wait);
+    struct exchange *x = c->x;
+
+    switch (c->reads) {
+    case CONN_IDLE:
+        conn_close(c);
+        break;
+    case CONN_HEAD:
+        if (x->head.step < HEAD_FIELDS) {
+            refuse_head(c, 400, NULL);
+            linger(c);
+        } else {
+            conn_close(c);
+        }
+        break;
+    case CONN_BODY:
+        body_is_bad(c, BD_ABORT_READ_TIMEOUT,
+                    bd_arena_printf(&x->pub.arena,
+                                    "i/o timeout: read_timeout %s reached in the request body",
+                                    c->host->conf->read_timeout));
+        break;
+    case CONN_DROP:
+        body_is_bad(c, BD_ABORT_READ_TIMEOUT, NULL);
+        break;
+    case CONN_LENT: /* it is the function that makes us wait */
+        wait_for_client(c);
+        break;
+    case CONN_WHOLE:
+    case CONN_LINGER:
+    case CONN_CLOSED:
+        break;
+    }
+    conn_advance(c);
+}
+
+/* Writing */
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct conn *c = req->data;
+
+    req->data = NULL;
+    c->writes--;
+    if (c->reads == CONN_CLOSED)
+        return;
+    if (status)
+        break_off(c, status);
+    else if (c->writes == 0 && c->x && !c->broken)
+        exchange_written(c->x);
+}
+
+/* Takes `done` bytes off the front of the buffers. */
+static unsigned skip_written(uv_buf_t *bufs, unsigned n, size_t done)
+{
+    unsigned first = 0;
+
+    while (first < n && done >= bufs[first].len)
+        done -= bufs[first++].len;
+    if (first < n) {
+        bufs[first].base += done;
+        bufs[first].len -= done;
+    }
+    return first;
+}
+
+enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n)
+{
+    uv_write_t *req = c->write;
+    unsigned first;
+    int done = 0;
+
+    if (c->broken || c->reads == CONN_CLOSED)
+        return BD_WAIT;
+    if (c->writes == 0)
+        done = uv_try_write((uv_stream_t *)&c->tcp, bufs, n);
+    if (done == UV_EAGAIN)
+        done = 0;
+    if (done < 0) {
+        break_off(c, done);
+        return BD_WAIT;
+    }
+    first = skip_written(bufs, n, (size_t)done);
+    if (first == n)
+        return BD_GO;
+    while (req->data)
+        req++;
+    assert(req < c->write + CONN_WRITES_MAX);
+    req->data = c;
+    c->writes++;
+    done = uv_write(req, (uv_stream_t *)&c->tcp, bufs + first, n - first, on_written);
+    if (done) {
+        req->data = NULL;
+        c->writes--;
+        break_off(c, done);
+    }
+    return BD_WAIT;
+}
+
+/* Reading */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct conn *c = handle->data;
+
+    (void)suggested;
+    if (c->reads == CONN_LINGER)
+        c->len = c->at = 0; /* whatever comes is thrown away */
+    take_buffer(c);
+    *buf = uv_buf_init(c->buf + c->len, (unsigned)(c->cap - c->len));
+}
+
+static void fed(struct conn *c, size_t n)
+{
+    if (c->reads == CONN_LINGER)
+        return;
+    c->len += n;
+    conn_advance(c);
+}
+
+static void ended(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    c->fin = true;
+    c->reading = false; /* libuv stops by itself */
+    switch (c->reads) {
+    case CONN_IDLE:
+    case CONN_LINGER:
+        conn_close(c);
+        break;
+    case CONN_HEAD:
+    case CONN_BODY:
+    case CONN_DROP:
+        conn_advance(c);
+        break;
+    case CONN_WHOLE:
+        if (x->state == EXCHANGE_OPEN)
+            bd_deadline_start(c->host->worker, &c->probe, PROBE_FIRST_NS,
+                              on_probe);
+        break;
+    case CONN_LENT: /* not reading */
+    case CONN_CLOSED:
+        break;
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *c = stream->data;
+
+    (void)buf;
+    if (n > 0) {
+        fed(c, (size_t)n);
+        return;
+    }
+    if (c->len == 0)
+        release_buffer(c);
+    if (n == UV_EOF)
+        ended(c);
+    else if (n < 0)
+        lost(c);
+}
+
+/* Life */
+
+void conn_open(struct host *h, int fd)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        abort();
+    c->host = h;
+    c->tcp.data = c;
+    bd_queue_push(&h->conns, &c->link);
+    uv_tcp_init(bd_worker_loop(h->worker), &c->tcp);
+    if (uv_tcp_open(&c->tcp, fd)) {
+        close(fd);
+        conn_close(c);
+        return;
+    }
+    wait_for_client(c);
+    conn_advance(c);
+}
+
+static bool has_bytes_waiting(struct conn *c)
+{
+    char byte;
+    int fd;
+
+    return uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 &&
+           recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void conn_drain(struct conn *c)
+{
+    /* A request that is here, if unread, is answered: closing would reset it. */
+    if (c->reads == CONN_IDLE && !has_bytes_waiting(c))
+        conn_close(c);
+}
+
+void conn_kill(struct conn *c)
+{
+    if (c->x && c->x->state == EXCHANGE_OPEN)
+        exchange_abort(c->x, BD_ABORT_SHUTDOWN, "the watchdog is shutting down");
+    if (c->x && c->x->state == EXCHANGE_ENDED)
+        exchange_broken(c->x);
+    conn_close(c);
+}

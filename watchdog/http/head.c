@@ -1,0 +1,468 @@
+/*
+ * head.c - see head.h
+ *
+ * RFC 9112 sections 2 to 6 for the grammar. Where that leaves a choice the strict one is taken:
+ * whatever two parsers on a path could read differently (bare LF, folded fields, both framings,
+ * repeated lengths) is refused, since that is what request smuggling is made of.
+ */
+#include "head.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+/* token characters of RFC 9110, 5.6.2 */
+static bool is_token_byte(unsigned char c)
+{
+    static const char extra[] = "!#$%&'*+-.^_`|~";
+
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr(extra, c));
+}
+
+static bool is_target_byte(unsigned char c)
+{
+    return c > 0x20 && c != 0x7f;
+}
+
+/* host and port, as far as any of them is ever written: RFC 3986, 3.2.2 */
+static bool is_host_byte(unsigned char c)
+{
+    static const char extra[] = "!$%&'()*+,-.:;=[]_~";
+
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr(extra, c));
+}
+
+static bool is_hex(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+}
+
+static enum head_result refuse(struct head *h, int status, const char *detail)
+{
+    h->refusal = (struct head_refusal){status, detail};
+    return HEAD_BAD;
+}
+
+/* Fields, from llhttp's callbacks */
+
+static struct head *head_of(llhttp_t *parser)
+{
+    return parser->data;
+}
+
+static struct bd_field *add_field(struct head *h)
+{
+    if (h->fields == h->room) {
+        size_t room = h->room * 2;
+        struct bd_field *field = bd_arena_alloc(h->arena, room * sizeof(*field));
+
+        memcpy(field, h->field, h->fields * sizeof(*field));
+        h->field = field;
+        h->room = room;
+    }
+    h->field[h->fields] = (struct bd_field){{NULL, 0}, {NULL, 0}};
+    return &h->field[h->fields++];
+}
+
+static void extend(struct bd_slice *s, const char *at, size_t len)
+{
+    if (!s->p)
+        s->p = at;
+    assert(s->p + s->len == at); /* the head lies in one buffer, nothing is folded */
+    s->len += len;
+}
+
+static bool in_trailer(const struct head *h)
+{
+    return h->body != NULL;
+}
+
+static int on_field_name(llhttp_t *parser, const char *at, size_t len)
+{
+    struct head *h = head_of(parser);
+
+    if (in_trailer(h))
+        return 0;
+    if (h->value_begun || h->fields == 0) {
+        add_field(h);
+        h->value_begun = false;
+    }
+    extend(&h->field[h->fields - 1].name, at, len);
+    return 0;
+}
+
+static int on_field_name_complete(llhttp_t *parser)
+{
+    head_of(parser)->value_begun = true;
+    return 0;
+}
+
+static int on_field_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct head *h = head_of(parser);
+
+    if (!in_trailer(h))
+        extend(&h->field[h->fields - 1].value, at, len);
+    return 0;
+}
+
+static int on_field_value_complete(llhttp_t *parser)
+{
+    struct head *h = head_of(parser);
+    struct bd_slice *v;
+
+    if (in_trailer(h))
+        return 0;
+    v = &h->field[h->fields - 1].value;
+    while (v->len > 0 && (v->p[v->len - 1] == ' ' || v->p[v->len - 1] == '\t'))
+        v->len--;
+    return 0;
+}
+
+static int on_head_complete(llhttp_t *parser)
+{
+    parser->upgrade = 0; /* a mode decides about Upgrade, not the parser */
+    return HPE_PAUSED;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+    struct head *h = head_of(parser);
+
+    memmove(h->body, at, len);
+    h->body += len;
+    return 0;
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+    (void)parser;
+    return HPE_PAUSED; /* a pipelined request stays in the buffer */
+}
+
+static const llhttp_settings_t settings = {
+    .on_header_field = on_field_name,
+    .on_header_field_complete = on_field_name_complete,
+    .on_header_value = on_field_value,
+    .on_header_value_complete = on_field_value_complete,
+    .on_headers_complete = on_head_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+/* What the fields say together */
+
+static enum head_result check_host(struct head *h)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < h->fields; i++) {
+        struct bd_slice v = h->field[i].value;
+
+        if (!bd_slice_ieq(h->field[i].name, BD_SLICE("host")))
+            continue;
+        if (found)
+            return refuse(h, 400, NULL);
+        found = true;
+        for (size_t j = 0; j < v.len; j++)
+            if (!is_host_byte((unsigned char)v.p[j]))
+                return refuse(h, 400, "malformed Host header");
+        if (h->req->host.len == 0)
+            h->req->host = v;
+    }
+    if (!found && h->req->minor > 0)
+        return refuse(h, 400, "missing required Host header");
+    return HEAD_COMPLETE;
+}
+
+/* "close" or "keep-alive" anywhere in Connection; llhttp has collected them as flags. */
+static bool wants_keep_alive(const struct head *h)
+{
+    if (h->parser.flags & F_CONNECTION_CLOSE)
+        return false;
+    return h->req->minor > 0 || (h->parser.flags & F_CONNECTION_KEEP_ALIVE);
+}
+
+static enum head_result check_framing(struct head *h)
+{
+    struct bd_request *r = h->req;
+    unsigned codings = 0;
+
+    for (size_t i = 0; i < h->fields; i++) {
+        if (!bd_slice_ieq(h->field[i].name, BD_SLICE("transfer-encoding")))
+            continue;
+        if (++codings > 1 || !bd_slice_ieq(h->field[i].value, BD_SLICE("chunked")))
+            return refuse(h, 501, "Unsupported transfer encoding");
+    }
+    if (codings > 0 && r->minor == 0)
+        return refuse(h, 400, "Transfer-Encoding in HTTP/1.0"); /* RFC 9112, 6.1 */
+    r->chunked = codings > 0;
+    if (r->chunked)
+        r->content_length = -1;
+    else if (h->parser.content_length > INT64_MAX)
+        return refuse(h, 400, NULL);
+    else
+        r->content_length = (int64_t)h->parser.content_length;
+    return HEAD_COMPLETE;
+}
+
+static enum head_result check_expect(struct head *h)
+{
+    const struct bd_field *expect = bd_request_field(h->req, BD_SLICE("expect"));
+
+    if (!expect)
+        return HEAD_COMPLETE;
+    if (!bd_slice_ieq(expect->value, BD_SLICE("100-continue")))
+        return refuse(h, 417, NULL);
+    h->expect_continue = h->req->minor > 0 && h->req->content_length != 0;
+    return HEAD_COMPLETE;
+}
+
+static bool escapes_are_good(struct bd_slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.p[i] != '%')
+            continue;
+        if (i + 2 >= path.len || !is_hex((unsigned char)path.p[i + 1]) ||
+            !is_hex((unsigned char)path.p[i + 2]))
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
+/* Scheme and authority of an absolute-form target (RFC 9112, 3.2.2); false when it is none. */
+static bool cut_authority(struct bd_request *r, struct bd_slice *rest)
+{
+    size_t i = 0;
+
+    while (i < rest->len && is_token_byte((unsigned char)rest->p[i]))
+        i++;
+    if (i == 0 || rest->len - i < 3 || memcmp(rest->p + i, "://", 3) != 0)
+        return false;
+    rest->p += i + 3;
+    rest->len -= i + 3;
+    for (i = 0; i < rest->len && rest->p[i] != '/' && rest->p[i] != '?'; i++)
+        if (!is_host_byte((unsigned char)rest->p[i]) && rest->p[i] != '@')
+            return false;
+    r->host = (struct bd_slice){rest->p, i};
+    rest->p += i;
+    rest->len -= i;
+    return true;
+}
+
+/* Fills path, query and, from an absolute form, host. */
+static bool split_target(struct bd_request *r)
+{
+    struct bd_slice rest = r->target;
+    const char *question;
+
+    if (bd_slice_eq(r->method, BD_SLICE("CONNECT")) || bd_slice_eq(rest, BD_SLICE("*"))) {
+        r->path = rest; /* authority-form and asterisk-form name no resource */
+        return true;
+    }
+    if (rest.p[0] != '/' && !cut_authority(r, &rest))
+        return false;
+    question = rest.len > 0 ? memchr(rest.p, '?', rest.len) : NULL;
+    if (question) {
+        r->path = (struct bd_slice){rest.p, (size_t)(question - rest.p)};
+        r->query = (struct bd_slice){question + 1, rest.len - r->path.len - 1};
+    } else {
+        r->path = rest;
+    }
+    if (r->path.len == 0)
+        r->path = BD_SLICE("/"); /* absolute form without a path */
+    return escapes_are_good(r->path);
+}
+
+static enum head_result complete(struct head *h)
+{
+    struct bd_request *r = h->req;
+    enum head_result result;
+
+    r->minor = h->parser.http_minor;
+    r->field = h->field;
+    r->fields = h->fields;
+    h->client_keep_alive = wants_keep_alive(h);
+    if (h->parser.http_major == 2)
+        return refuse(h, 505, NULL);
+    if (h->parser.http_major != 1 || r->minor > 1)
+        return refuse(h, 400, NULL);
+    if (!split_target(r))
+        return refuse(h, 400, NULL);
+    result = check_host(h);
+    if (result == HEAD_COMPLETE)
+        result = check_framing(h);
+    return result == HEAD_COMPLETE ? check_expect(h) : result;
+}
+
+/* The steps */
+
+static enum head_result skip_empty_lines(struct head *h, const char *buf, size_t len)
+{
+    while (h->at < len && (buf[h->at] == '\r' || buf[h->at] == '\n')) {
+        if (buf[h->at] == '\n' && (h->at == 0 || buf[h->at - 1] != '\r'))
+            return refuse(h, 400, NULL);
+        if (buf[h->at] == '\r' && h->at > 0 && buf[h->at - 1] == '\r')
+            return refuse(h, 400, NULL);
+        h->at++;
+    }
+    if (h->at == len)
+        return HEAD_MORE;
+    if (h->at > 0 && buf[h->at - 1] == '\r')
+        return refuse(h, 400, NULL);
+    h->step = HEAD_METHOD;
+    h->req->method.p = buf + h->at;
+    return HEAD_COMPLETE;
+}
+
+/* A word of the request line: bytes that are `good` up to one blank. */
+static enum head_result take_word(struct head *h, const char *buf, size_t len,
+                                  bool good(unsigned char), struct bd_slice *word)
+{
+    while (h->at < len && good((unsigned char)buf[h->at]))
+        h->at++;
+    word->len = (size_t)(buf + h->at - word->p);
+    if (h->at == len)
+        return HEAD_MORE;
+    if (buf[h->at] != ' ' || word->len == 0)
+        return refuse(h, 400, NULL);
+    return HEAD_COMPLETE;
+}
+
+static enum head_result begin_fields(struct head *h, const char *buf, size_t len)
+{
+    static const char line[] = "POST / ";
+    llhttp_errno_t err;
+
+    if (h->at == len)
+        return HEAD_MORE;
+    if (buf[h->at] == ' ')
+        return refuse(h, 400, NULL); /* llhttp would skip it */
+
+    /* llhttp never sees the real method and target, only what follows them. */
+    err = llhttp_execute(&h->parser, line, sizeof(line) - 1);
+    assert(err == HPE_OK);
+    (void)err;
+    h->step = HEAD_FIELDS;
+    return HEAD_COMPLETE;
+}
+
+/* What llhttp did not like, as a status and a detail. */
+static enum head_result refuse_fields(struct head *h, llhttp_errno_t err, const char *buf)
+{
+    const char *pos = llhttp_get_error_pos(&h->parser);
+
+    switch ((int)err) {
+    case HPE_INVALID_VERSION:
+        return refuse(h, h->parser.http_major >= 2 || h->parser.http_minor > 1 ? 505 : 400, NULL);
+    case HPE_INVALID_TRANSFER_ENCODING:
+        if (h->parser.flags & F_CONTENT_LENGTH)
+            return refuse(h, 400, NULL); /* both framings */
+        return refuse(h, 501, "Unsupported transfer encoding");
+    case HPE_INVALID_HEADER_TOKEN:
+        if (pos > buf && (*pos == ' ' || *pos == '\t') && is_token_byte((unsigned char)pos[-1]))
+            return refuse(h, 400, "invalid header name");
+        return refuse(h, 400, NULL);
+    default:
+        return refuse(h, 400, NULL);
+    }
+}
+
+static enum head_result take_fields(struct head *h, const char *buf, size_t len)
+{
+    llhttp_errno_t err = llhttp_execute(&h->parser, buf + h->at, len - h->at);
+
+    if (err == HPE_OK) {
+        h->at = len;
+        return HEAD_MORE;
+    }
+    if (err != HPE_PAUSED)
+        return refuse_fields(h, err, buf);
+    h->at = (size_t)(llhttp_get_error_pos(&h->parser) - buf);
+    return h->at > HEAD_BYTES_MAX ? refuse(h, 431, NULL) : complete(h);
+}
+
+void head_init(struct head *h, struct bd_arena *arena, struct bd_request *req)
+{
+    llhttp_init(&h->parser, HTTP_REQUEST, &settings);
+    h->parser.data = h;
+    h->step = HEAD_EMPTY_LINE;
+    h->at = 0;
+    h->arena = arena;
+    h->req = req;
+    h->field = h->inl;
+    h->fields = 0;
+    h->room = HEAD_FIELDS_INLINE;
+    h->value_begun = false;
+    h->refusal = (struct head_refusal){0, NULL};
+    h->client_keep_alive = false;
+    h->expect_continue = false;
+    h->body = NULL;
+    *req = (struct bd_request){.minor = 1};
+}
+
+enum head_result head_feed(struct head *h, const char *buf, size_t len)
+{
+    for (;;) {
+        enum head_step step = h->step;
+        enum head_result result = HEAD_BAD;
+
+        switch (step) {
+        case HEAD_EMPTY_LINE:
+            result = skip_empty_lines(h, buf, len);
+            break;
+        case HEAD_METHOD:
+            result = take_word(h, buf, len, is_token_byte, &h->req->method);
+            if (result == HEAD_COMPLETE) {
+                h->at++;
+                h->req->target.p = buf + h->at;
+                h->step = HEAD_TARGET;
+            }
+            break;
+        case HEAD_TARGET:
+            result = take_word(h, buf, len, is_target_byte, &h->req->target);
+            if (result == HEAD_COMPLETE) {
+                h->at++;
+                h->step = HEAD_VERSION;
+            }
+            break;
+        case HEAD_VERSION:
+            result = begin_fields(h, buf, len);
+            break;
+        case HEAD_FIELDS:
+            result = take_fields(h, buf, len);
+            break;
+        }
+        if (result == HEAD_MORE && len > HEAD_BYTES_MAX)
+            return refuse(h, 431, NULL);
+        if (result != HEAD_COMPLETE || step == HEAD_FIELDS)
+            return result;
+    }
+}
+
+/* A slice of the buffer; those of constants ("/" of an absolute form) stay. */
+static void move(struct bd_slice *s, const char *from, size_t len, const char *to)
+{
+    uintptr_t at = (uintptr_t)s->p, begin = (uintptr_t)from;
+
+    if (at >= begin && at - begin < len)
+        s->p = to + (at - begin);
+}
+
+void head_moved(struct head *h, const char *from, size_t len, const char *to)
+{
+    struct bd_request *r = h->req;
+
+    move(&r->method, from, len, to);
+    move(&r->target, from, len, to);
+    move(&r->path, from, len, to);
+    move(&r->query, from, len, to);
+    move(&r->host, from, len, to);
+    for (size_t i = 0; i < h->fields; i++) {
+        move(&h->field[i].name, from, len, to);
+        move(&h->field[i].value, from, len, to);
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * host.h - one worker's part of a server
+ *
+ * Lives from the worker's start to the end of its loop; touched by that thread only, but for `load`.
+ */
+#ifndef WATCHDOG_HTTP_HOST_H
+#define WATCHDOG_HTTP_HOST_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bandog/queue.h"
+#include "bandog/server.h"
+#include "bandog/slice.h"
+#include "bandog/worker.h"
+
+struct host {
+    struct bd_worker *worker;
+    struct bd_server *server;
+    const struct bd_server_conf *conf;
+    struct bd_queue conns;
+    struct bd_queue spare; /* exchanges to use again */
+    unsigned spares;
+    bool draining; /* no request follows the one under way */
+    char date[32]; /* IMF-fixdate (RFC 9110, 5.6.7) of second `date_s` */
+    int64_t date_s;
+    atomic_uint load; /* connections given to this worker and not closed; the acceptor adds */
+    struct bd_mail drain, kill, stop;
+};
+
+/* The current Date field value, 29 bytes. */
+struct bd_slice host_date(struct host *h);
+
+/* A connection is gone: tells the server when it waits for the last one. */
+void host_conn_closed(struct host *h);
+
+/* Room for one more call under max_inflight? Taken when true; gives it back with host_leave(). */
+bool host_enter(struct host *h);
+void host_leave(struct host *h);
+
+#endif

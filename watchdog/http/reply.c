@@ -1,0 +1,325 @@
+/*
+ * reply.c - see reply.h
+ */
+#include "reply.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "conn.h"
+#include "exchange.h"
+#include "status.h"
+
+#define DROP_BYTES_MAX (256 * 1024) /* unread request body that is worth reading to keep the connection */
+
+/* The head, piece by piece */
+
+static void put(struct exchange *x, const char *p, size_t len)
+{
+    struct reply *r = &x->reply;
+
+    if (r->room - r->len < len) {
+        size_t room = (r->room + len) * 2;
+        char *out = bd_arena_alloc(&x->pub.arena, room);
+
+        if (r->len > 0)
+            memcpy(out, r->out, r->len);
+        r->out = out;
+        r->room = room;
+    }
+    if (len > 0)
+        memcpy(r->out + r->len, p, len);
+    r->len += len;
+}
+
+static void put_text(struct exchange *x, const char *text)
+{
+    put(x, text, strlen(text));
+}
+
+static void put_number(struct exchange *x, int64_t n)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    assert(n >= 0);
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    put(x, digits + at, sizeof(digits) - at);
+}
+
+static size_t print_size_line(char line[20], size_t n)
+{
+    static const char hex[] = "0123456789abcdef";
+    char digits[16];
+    size_t at = sizeof(digits), len;
+
+    do {
+        digits[--at] = hex[n & 15];
+        n >>= 4;
+    } while (n > 0);
+    len = sizeof(digits) - at;
+    memcpy(line, digits + at, len);
+    memcpy(line + len, "\r\n", 2);
+    return len + 2;
+}
+
+static void put_status_line(struct exchange *x, int status)
+{
+    const char *reason = status_reason(status);
+
+    put_text(x, x->pub.req.minor > 0 ? "HTTP/1.1 " : "HTTP/1.0 ");
+    put_number(x, status);
+    put(x, " ", 1);
+    if (reason) {
+        put_text(x, reason);
+    } else {
+        put_text(x, "status code ");
+        put_number(x, status);
+    }
+    put(x, "\r\n", 2);
+}
+
+/* Framing */
+
+static bool answers_head(const struct exchange *x)
+{
+    return bd_slice_eq(x->pub.req.method, BD_SLICE("HEAD"));
+}
+
+static bool has_no_body(const struct exchange *x)
+{
+    return x->pub.status == 204 || x->pub.status == 304 || answers_head(x);
+}
+
+/* `whole`: everything there will ever be is in `held`. */
+static void decide_framing(struct exchange *x, bool whole)
+{
+    struct reply *r = &x->reply;
+
+    if (whole && r->length < 0)
+        r->length = x->pub.sent_bytes;
+    if (has_no_body(x))
+        r->framing = REPLY_EMPTY;
+    else if (r->length >= 0)
+        r->framing = REPLY_LENGTH;
+    else
+        r->framing = x->pub.req.minor > 0 ? REPLY_CHUNKED : REPLY_CLOSE;
+}
+
+static bool can_keep_alive(const struct exchange *x)
+{
+    if (!x->head.client_keep_alive || x->host->draining || x->close)
+        return false;
+    if (x->reply.framing == REPLY_CLOSE || x->expect_continue)
+        return false;
+    /* A long upload that nobody is going to read. */
+    return x->reply.length < 0 || x->body.left <= DROP_BYTES_MAX;
+}
+
+static void put_framing(struct exchange *x)
+{
+    struct reply *r = &x->reply;
+
+    if (r->framing == REPLY_CHUNKED) {
+        put_text(x, "Transfer-Encoding: chunked\r\n");
+    } else if (r->length >= 0 && r->framing != REPLY_CLOSE && x->pub.status != 204 &&
+               x->pub.status != 304) {
+        put_text(x, "Content-Length: ");
+        put_number(x, r->length);
+        put(x, "\r\n", 2);
+    }
+    r->keep_alive = can_keep_alive(x);
+    if (!r->keep_alive)
+        put_text(x, "Connection: close\r\n");
+    else if (x->pub.req.minor == 0)
+        put_text(x, "Connection: keep-alive\r\n");
+}
+
+/* Completes the head and puts the held piece behind it. */
+static void seal(struct exchange *x, bool whole)
+{
+    struct reply *r = &x->reply;
+    struct bd_slice date = host_date(x->host);
+
+    assert(r->begun && !r->out_sealed);
+    bd_turn_cancel(&r->flush);
+    decide_framing(x, whole);
+    put_framing(x);
+    put_text(x, "Date: ");
+    put(x, date.p, date.len);
+    put(x, "\r\n\r\n", 4);
+    if (r->held_len > 0 && r->framing != REPLY_EMPTY) {
+        if (r->framing == REPLY_CHUNKED)
+            put(x, r->size_line, print_size_line(r->size_line, r->held_len));
+        put(x, r->held, r->held_len);
+        if (r->framing == REPLY_CHUNKED)
+            put(x, "\r\n", 2);
+    }
+    r->out_sealed = true;
+}
+
+/* Writing */
+
+static enum bd_flow write_head(struct exchange *x, bool whole)
+{
+    uv_buf_t buf;
+
+    seal(x, whole);
+    buf = uv_buf_init(x->reply.out, (unsigned)x->reply.len);
+    return conn_write(x->conn, &buf, 1);
+}
+
+static enum bd_flow write_piece(struct exchange *x, const char *p, size_t len)
+{
+    static char crlf[] = "\r\n";
+    struct reply *r = &x->reply;
+    uv_buf_t buf[4];
+    unsigned n = 0;
+
+    if (!r->out_sealed) {
+        seal(x, false);
+        buf[n++] = uv_buf_init(r->out, (unsigned)r->len);
+    }
+    if (r->framing == REPLY_EMPTY) {
+        len = 0;
+    } else if (r->framing == REPLY_CHUNKED) {
+        size_t line = print_size_line(r->size_line, len);
+
+        buf[n++] = uv_buf_init(r->size_line, (unsigned)line);
+        buf[n++] = uv_buf_init((char *)p, (unsigned)len);
+        buf[n++] = uv_buf_init(crlf, 2);
+    } else {
+        buf[n++] = uv_buf_init((char *)p, (unsigned)len);
+    }
+    return n > 0 ? conn_write(x->conn, buf, n) : BD_GO;
+}
+
+static void flush_at_turn_end(struct bd_turn *t)
+{
+    struct reply *r = BD_CONTAINER(t, struct reply, flush);
+    struct exchange *x = BD_CONTAINER(r, struct exchange, reply);
+
+    write_head(x, false); /* the head is the arena's: nobody has to wait for it */
+}
+
+/* What modes call */
+
+void bd_respond(struct bd_exchange *pub, int status, const struct bd_field *field, size_t fields,
+                int64_t length)
+{
+    struct exchange *x = exchange_of(pub);
+    struct reply *r = &x->reply;
+
+    assert(x->state == EXCHANGE_OPEN && !r->begun);
+    assert(status >= 200 && status <= 999);
+    r->begun = true;
+    r->length = length;
+    pub->status = status;
+    put_status_line(x, status);
+    for (size_t i = 0; i < fields; i++) {
+        put(x, field[i].name.p, field[i].name.len);
+        put(x, ": ", 2);
+        put(x, field[i].value.p, field[i].value.len);
+        put(x, "\r\n", 2);
+    }
+    bd_turn_add(x->host->worker, &r->flush, flush_at_turn_end);
+}
+
+static bool can_hold(const struct exchange *x, size_t len)
+{
+    const struct reply *r = &x->reply;
+
+    return !r->out_sealed && r->length < 0 && r->held_len + len <= REPLY_HOLD_BYTES;
+}
+
+static void hold(struct exchange *x, const char *buf, size_t len)
+{
+    struct reply *r = &x->reply;
+
+    if (!r->held)
+        r->held = bd_arena_alloc(&x->pub.arena, REPLY_HOLD_BYTES);
+    memcpy(r->held + r->held_len, buf, len);
+    r->held_len += len;
+}
+
+enum bd_flow bd_send(struct bd_exchange *pub, const char *buf, size_t len)
+{
+    struct exchange *x = exchange_of(pub);
+    struct reply *r = &x->reply;
+
+    assert(x->state == EXCHANGE_OPEN && r->begun);
+    assert(r->length < 0 || pub->sent_bytes + (int64_t)len <= r->length);
+    if (len == 0)
+        return BD_GO;
+    pub->sent_bytes += (int64_t)len;
+    if (has_no_body(x))
+        return BD_GO;
+    if (can_hold(x, len)) {
+        hold(x, buf, len);
+        return BD_GO;
+    }
+    assert(!r->lent);
+    r->lent = write_piece(x, buf, len) == BD_WAIT;
+    return r->lent ? BD_WAIT : BD_GO;
+}
+
+void bd_end(struct bd_exchange *pub)
+{
+    static char last_chunk[] = "0\r\n\r\n";
+    struct exchange *x = exchange_of(pub);
+    struct reply *r = &x->reply;
+
+    assert(x->state == EXCHANGE_OPEN && r->begun);
+    assert(r->length < 0 || has_no_body(x) || pub->sent_bytes == r->length);
+    if (!r->out_sealed) {
+        write_head(x, true);
+    } else if (r->framing == REPLY_CHUNKED) {
+        uv_buf_t buf = uv_buf_init(last_chunk, sizeof(last_chunk) - 1);
+
+        conn_write(x->conn, &buf, 1);
+    }
+    exchange_ended(x);
+}
+
+void bd_cut(struct bd_exchange *pub, const char *reason)
+{
+    struct exchange *x = exchange_of(pub);
+
+    assert(x->state == EXCHANGE_OPEN && x->reply.begun);
+    pub->cut = true;
+    pub->reason = reason;
+    if (!x->reply.out_sealed)
+        write_head(x, false);
+    exchange_ended(x);
+}
+
+void bd_reply(struct bd_exchange *pub, int status, const struct bd_field *field, size_t fields,
+              const char *buf, size_t len)
+{
+    bd_respond(pub, status, field, fields, (int64_t)len);
+    bd_send(pub, buf, len);
+    bd_end(pub);
+}
+
+/* What the exchange calls */
+
+void reply_init(struct reply *r)
+{
+    r->out = r->held = NULL;
+    r->len = r->room = r->held_len = 0;
+    r->length = -1;
+    r->framing = REPLY_UNDECIDED;
+    r->begun = r->out_sealed = r->lent = r->keep_alive = false;
+}
+
+void reply_reset(struct exchange *x)
+{
+    assert(!x->reply.out_sealed);
+    bd_turn_cancel(&x->reply.flush);
+    reply_init(&x->reply);
+    x->pub.status = 0;
+    x->pub.sent_bytes = 0;
+}

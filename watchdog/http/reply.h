@@ -1,0 +1,49 @@
+/*
+ * reply.h - an answer: head, framing, body, on their way to the connection
+ *
+ * Implements bd_respond() and what follows it (bandog/exchange.h). The head is gathered in the
+ * arena and held back until the end of the loop turn or the first piece of body that is too large
+ * to wait with it, so that a short answer is one write and carries its length.
+ */
+#ifndef WATCHDOG_HTTP_REPLY_H
+#define WATCHDOG_HTTP_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bandog/worker.h"
+
+#define REPLY_HOLD_BYTES 2048 /* body that may wait for the end of the turn */
+
+struct exchange;
+
+enum reply_framing {
+    REPLY_UNDECIDED, /* length unknown, nothing out: may still turn out short */
+    REPLY_EMPTY,     /* HEAD, 204, 304: a head only */
+    REPLY_LENGTH,    /* Content-Length */
+    REPLY_CHUNKED,   /* HTTP/1.1 */
+    REPLY_CLOSE,     /* HTTP/1.0: ends with the connection */
+};
+
+struct reply {
+    char *out; /* head so far, and after sealing the first piece of body */
+    size_t len, room;
+    char *held; /* first piece, while undecided */
+    size_t held_len;
+    int64_t length; /* promised, -1: unknown */
+    enum reply_framing framing;
+    bool begun;      /* bd_respond() was called */
+    bool out_sealed; /* the head is complete and was given to the connection */
+    bool lent;       /* the last bd_send() said BD_WAIT */
+    bool keep_alive; /* the connection outlives this answer */
+    struct bd_turn flush;
+    char size_line[20]; /* of the chunk being written */
+};
+
+void reply_init(struct reply *r);
+
+/* Forgets an answer of which nothing is out. */
+void reply_reset(struct exchange *x);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * request.c - what modes ask about a request, and its line in the log
+ */
+#include <inttypes.h>
+
+#include "bandog/exchange.h"
+#include "bandog/log.h"
+
+const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_slice name)
+{
+    for (size_t i = 0; i < r->fields; i++)
+        if (bd_slice_ieq(r->field[i].name, name))
+            return &r->field[i];
+    return NULL;
+}
+
+static unsigned hex_value(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+}
+
+struct bd_slice bd_request_path(struct bd_exchange *x)
+{
+    struct bd_slice raw = x->req.path;
+    char *out;
+    size_t n = 0;
+
+    if (raw.len == 0 || !memchr(raw.p, '%', raw.len))
+        return raw;
+    out = bd_arena_alloc(&x->arena, raw.len);
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.p[i] == '%') {
+            out[n++] = (char)(hex_value(raw.p[i + 1]) << 4 | hex_value(raw.p[i + 2]));
+            i += 2;
+        } else {
+            out[n++] = raw.p[i];
+        }
+    }
+    return (struct bd_slice){out, n};
+}
+
+double bd_elapsed_s(const struct bd_exchange *x)
+{
+    return (double)(bd_now_ns() - x->began_ns) / 1e9;
+}
+
+/* "1.049MB": four significant digits, units of 1000, as existing log scrapers expect. */
+static char *print_size(char buf[32], int64_t bytes)
+{
+    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    double n = (double)bytes;
+    size_t i = 0;
+
+    while (n >= 1000 && i + 1 < sizeof(unit) / sizeof(unit[0])) {
+        n /= 1000;
+        i++;
+    }
+    snprintf(buf, 32, "%.4g%s", n, unit[i]);
+    return buf;
+}
+
+void bd_log_request(struct bd_exchange *x)
+{
+    const struct bd_field *agent = bd_request_field(&x->req, BD_SLICE("user-agent"));
+    struct bd_slice method, target;
+    char size[32];
+
+    if (agent && bd_slice_starts(agent->value, BD_SLICE("kube-probe")))
+        return;
+    method = bd_printable(&x->arena, x->req.method);
+    target = bd_printable(&x->arena, x->req.target);
+    bd_log("%.*s %.*s - %d - ContentLength: %s (%.4fs)", BD_ARG(method), BD_ARG(target), x->status,
+           print_size(size, x->sent_bytes), bd_elapsed_s(x));
+}

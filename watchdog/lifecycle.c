@@ -1,0 +1,322 @@
+/*
+ * lifecycle.c - see lifecycle.h
+ *
+ *     RUN --signal--> LAME --healthcheck_interval--> DRAIN --write_timeout--> KILL
+ *
+ * LAME still serves, so that a load balancer has time to see the health check fail. DRAIN ends as
+ * soon as the last call has. A further signal skips to the next state. SIGINT is treated like
+ * SIGTERM. Signals are read from a descriptor: there are no handlers that a new process could run
+ * by accident.
+ */
+#include "lifecycle.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "bandog/log.h"
+#include "bandog/server.h"
+#include "builtin.h"
+#include "lock.h"
+
+#define METRICS_TIMEOUT_NS (BD_NS_PER_S / 2) /* a scrape is short, and so is its connection */
+
+/* What is being waited for. */
+enum stage {
+    RUN,   /* a signal */
+    LAME,  /* the end of healthcheck_interval */
+    DRAIN, /* the last call, at most write_timeout */
+    KILL,  /* the connections to close, now that nothing is waited for */
+    GONE,  /* the handles */
+};
+
+struct life {
+    const struct conf *conf;
+    enum stage stage;
+    uv_loop_t loop;
+    uv_poll_t signals;
+    int signal_fd;
+    uv_timer_t timer;
+    struct bd_server *server;
+    struct bd_server *metrics; /* NULL: off */
+    struct builtin builtin;
+    struct bd_route route[3];
+    bool metrics_done;
+};
+
+static void enter_drain(struct life *l);
+static void enter_kill(struct life *l);
+
+/* Stages */
+
+static uint64_t ms(int64_t ns)
+{
+    return (uint64_t)((ns + BD_NS_PER_MS - 1) / BD_NS_PER_MS);
+}
+
+static void on_interval_over(uv_timer_t *timer)
+{
+    enter_drain(timer->data);
+}
+
+static void on_drain_over(uv_timer_t *timer)
+{
+    bd_log("Error in Shutdown: context deadline exceeded");
+    enter_kill(timer->data);
+}
+
+static void remove_lock(const struct life *l)
+{
+    int err;
+
+    if (l->conf->suppress_lock)
+        return;
+    bd_log("Removing lock-file : %s", lock_path());
+    err = lock_remove();
+    if (err)
+        bd_log("Unable to mark server as unhealthy: remove %s: %s", lock_path(), strerror(err));
+}
+
+static void enter_lame(struct life *l, int signal_number)
+{
+    int64_t wait_ns = l->conf->healthcheck_interval_ns;
+    char wait[BD_DURATION_BYTES];
+
+    l->stage = LAME;
+    bd_log("%s: no new connections in %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM",
+           bd_duration_print(wait, wait_ns));
+    atomic_store(&l->builtin.accepting, false);
+    remove_lock(l);
+    if (wait_ns > 0)
+        uv_timer_start(&l->timer, on_interval_over, ms(wait_ns), 0);
+    else
+        enter_drain(l);
+}
+
+static void close_all(struct life *l)
+{
+    bd_log("Exiting. Active connections: %lld", (long long)bd_server_in_flight(l->server));
+    l->stage = GONE;
+    bd_server_close(l->server);
+    if (l->metrics)
+        bd_server_close(l->metrics);
+    uv_close((uv_handle_t *)&l->timer, NULL);
+    uv_close((uv_handle_t *)&l->signals, NULL);
+}
+
+static void on_metrics_drained(void *arg)
+{
+    struct life *l = arg;
+
+    l->metrics_done = true;
+    close_all(l);
+}
+
+static void on_drained(void *arg)
+{
+    struct life *l = arg;
+
+    uv_timer_stop(&l->timer);
+    if (!l->metrics) {
+        close_all(l);
+        return;
+    }
+    bd_server_drain(l->metrics, on_metrics_drained, l);
+    bd_server_kill(l->metrics);
+}
+
+static void enter_drain(struct life *l)
+{
+    l->stage = DRAIN;
+    bd_log("No new connections allowed, draining: %lld requests",
+           (long long)bd_server_in_flight(l->server));
+    if (l->conf->write_timeout_ns > 0)
+        uv_timer_start(&l->timer, on_drain_over, ms(l->conf->write_timeout_ns), 0);
+    bd_server_drain(l->server, on_drained, l);
+    if (l->conf->write_timeout_ns <= 0)
+        enter_kill(l);
+}
+
+static void enter_kill(struct life *l)
+{
+    l->stage = KILL;
+    uv_timer_stop(&l->timer);
+    bd_server_kill(l->server);
+}
+
+static void told_to_stop(struct life *l, int signal_number)
+{
+    switch (l->stage) {
+    case RUN:
+        enter_lame(l, signal_number);
+        break;
+    case LAME:
+        uv_timer_stop(&l->timer);
+        enter_drain(l);
+        break;
+    case DRAIN:
+        enter_kill(l);
+        break;
+    case KILL:
+    case GONE:
+        break;
+    }
+}
+
+/* Signals */
+
+static void on_signals(uv_poll_t *handle, int status, int events)
+{
+    struct life *l = handle->data;
+    struct signalfd_siginfo info;
+
+    (void)status;
+    (void)events;
+    while (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        told_to_stop(l, (int)info.ssi_signo);
+}
+
+static int watch_signals(struct life *l, struct bd_error *err)
+{
+    sigset_t wanted;
+
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGHUP);
+    l->signal_fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (l->signal_fd < 0)
+        return bd_fail(err, "cannot watch for signals: %s", strerror(errno));
+    uv_poll_init(&l->loop, &l->signals, l->signal_fd);
+    l->signals.data = l;
+    uv_poll_start(&l->signals, UV_READABLE, on_signals);
+    return 0;
+}
+
+/* Start */
+
+static int open_server(struct life *l, struct bd_error *err)
+{
+    const struct conf *c = l->conf;
+    struct bd_server *server;
+    struct bd_server_conf conf = {
+        .port = (int)c->port,
+        .workers = c->workers > 0 ? (unsigned)c->workers : uv_available_parallelism(),
+        .read_timeout_ns = c->read_timeout_ns,
+        .write_timeout_ns = c->write_timeout_ns,
+        .read_timeout = c->read_timeout,
+        .write_timeout = c->write_timeout,
+        .max_inflight = c->max_inflight,
+        .mode = c->mode,
+        .mode_conf = c->mode_conf,
+        .route = l->route,
+    };
+
+    l->route[0] = (struct bd_route){"/_/health", &builtin_health, &l->builtin};
+    if (c->mode->family == BD_OTHERS) /* classic-watchdog has no such path */
+        l->route[1] = (struct bd_route){"/_/ready", &builtin_ready, &l->builtin};
+    if (bd_server_open(&server, &l->loop, &conf, err))
+        return -1;
+    l->server = server;
+    atomic_store(&l->builtin.server, server);
+    return 0;
+}
+
+/* Not being able to serve metrics is no reason not to serve. */
+static void open_metrics(struct life *l)
+{
+    struct bd_error err;
+    struct bd_server_conf conf = {
+        .port = (int)l->conf->metrics_port,
+        .workers = 1,
+        .read_timeout_ns = METRICS_TIMEOUT_NS,
+        .write_timeout_ns = METRICS_TIMEOUT_NS,
+        .read_timeout = "500ms",
+        .write_timeout = "500ms",
+        .mode = &builtin_metrics,
+        .mode_conf = &l->builtin,
+    };
+
+    if (l->conf->metrics_port == 0)
+        return;
+    if (bd_server_open(&l->metrics, &l->loop, &conf, &err)) {
+        l->metrics = NULL;
+        bd_log("Warning: no metrics: %s; metrics_port chooses another port, 0 none", err.text);
+        return;
+    }
+    bd_log("Metrics listening on port: %d", bd_server_port(l->metrics));
+}
+
+static int write_lock(struct life *l, struct bd_error *err)
+{
+    int failed;
+
+    if (l->conf->suppress_lock) {
+        bd_log("Warning: \"suppress_lock\" is enabled. No automated health-checks will be in place "
+               "for your function.");
+        return 0;
+    }
+    bd_log("Writing lock-file to: %s", lock_path());
+    failed = lock_write();
+    if (failed)
+        return bd_fail(err,
+                       "Cannot write %s. To disable lock-file set env suppress_lock=true. Error: %s",
+                       lock_path(), strerror(failed));
+    l->builtin.lock_counts = true;
+    return 0;
+}
+
+static void close_loop(struct life *l)
+{
+    int err;
+
+    uv_run(&l->loop, UV_RUN_DEFAULT);
+    err = uv_loop_close(&l->loop);
+    assert(err == 0);
+    (void)err;
+    if (l->signal_fd >= 0)
+        close(l->signal_fd);
+}
+
+static void close_server(void *arg)
+{
+    bd_server_close(arg);
+}
+
+/* The start has failed half-way. */
+static int give_up(struct life *l, const struct bd_error *err)
+{
+    bd_log("Error: %s", err->text);
+    if (l->server)
+        bd_server_drain(l->server, close_server, l->server);
+    uv_close((uv_handle_t *)&l->timer, NULL);
+    if (l->signal_fd >= 0)
+        uv_close((uv_handle_t *)&l->signals, NULL);
+    close_loop(l);
+    return 1;
+}
+
+int lifecycle_run(const struct conf *conf)
+{
+    struct life life = {.conf = conf, .signal_fd = -1}, *l = &life;
+    struct bd_error err;
+
+    if (uv_loop_init(&l->loop)) {
+        bd_log("Error: cannot make an event loop: %s", strerror(errno));
+        return 1;
+    }
+    uv_timer_init(&l->loop, &l->timer);
+    l->timer.data = l;
+    if (watch_signals(l, &err) || open_server(l, &err))
+        return give_up(l, &err);
+    bd_log("Listening on port: %d", bd_server_port(l->server));
+    if (write_lock(l, &err))
+        return give_up(l, &err);
+    open_metrics(l);
+    atomic_store(&l->builtin.accepting, true);
+    close_loop(l);
+    return 0;
+}

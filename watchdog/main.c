@@ -1,0 +1,149 @@
+/*
+ * main.c - fwatchdog: flags, settings, and off it goes
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bandog/log.h"
+#include "conf.h"
+#include "flags.h"
+#include "init.h"
+#include "lifecycle.h"
+#include "lock.h"
+#include "quote.h"
+#include "spawn.h"
+
+#ifndef BD_VERSION
+#define BD_VERSION "dev"
+#endif
+#ifndef BD_SHA
+#define BD_SHA "unknown"
+#endif
+
+/* So that no pipe or socket of ours ever gets one of these numbers. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
+/*
+ * Signals are read by the main thread when it wants to, see lifecycle.c. SIGPIPE stays blocked
+ * instead of ignored: processes of the function must not inherit that.
+ */
+static void block_signals(void)
+{
+    sigset_t all;
+
+    for (int i = 1; i < NSIG; i++)
+        if (i != SIGKILL && i != SIGSTOP)
+            signal(i, SIG_DFL);
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGABRT);
+    sigdelset(&all, SIGTRAP);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+/* As many connections as the system allows; processes get the old limit back. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void log_version(void)
+{
+    bd_log("Version: %s\tSHA: %s", BD_VERSION, BD_SHA);
+}
+
+static int run_healthcheck(void)
+{
+    if (lock_exists())
+        return 0;
+    fprintf(stderr, "unable to find lock file.\n");
+    return 1;
+}
+
+static int check(void)
+{
+    struct conf conf;
+    int errors = conf_load(&conf, environ, true, stdout);
+
+    fflush(stdout);
+    return errors > 0;
+}
+
+static void log_settings(const struct conf *c)
+{
+    char text[4][BD_DURATION_BYTES], process[1024];
+    bool classic = c->mode->family == BD_CLASSIC;
+
+    if (!classic)
+        bd_log("Watchdog mode: %s\tfprocess: %s", c->mode->name,
+               quote_go(process, sizeof(process), conf_process(c)));
+    bd_log("Timeouts: read: %s write: %s hard: %s health: %s%s",
+           bd_duration_print(text[0], c->read_timeout_ns),
+           bd_duration_print(text[1], c->write_timeout_ns),
+           bd_duration_print(text[2], conf_exec_timeout_ns(c)),
+           bd_duration_print(text[3], c->healthcheck_interval_ns), classic ? "." : "");
+}
+
+static int serve(void)
+{
+    struct conf conf;
+
+    log_version();
+    if (conf_load(&conf, environ, false, NULL) > 0)
+        return 1;
+    log_settings(&conf);
+    raise_descriptor_limit();
+    return lifecycle_run(&conf);
+}
+
+int main(int argc, char **argv)
+{
+    struct flags flags;
+    int status;
+
+    open_standard_descriptors();
+    spawn_init();
+    block_signals();
+    bd_log_open();
+    status = flags_parse(&flags, argc, argv);
+    if (status)
+        return status;
+    if (flags.help) {
+        flags_help(argv[0]);
+        return 0;
+    }
+    if (flags.version) {
+        log_version();
+        return 0;
+    }
+    if (flags.run_healthcheck)
+        return run_healthcheck();
+    if (flags.check)
+        return check();
+    if (getpid() == 1)
+        init_fork();
+    return serve();
+}

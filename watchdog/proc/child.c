@@ -1,0 +1,411 @@
+/*
+ * child.c - see bandog/child.h
+ *
+ * A child is a process, three pipes and a pidfd, in one allocation that its worker recycles. The
+ * state says what it waits for; child_step() alone moves it on, after each event and each call of
+ * the owner. Callbacks may call back: child_enter() and child_leave() see to it that the steps are
+ * taken by the outermost of them and that the child does not vanish below the others.
+ *
+ * The process is not reaped before its end has been told or its group been killed: while it is a
+ * zombie no other group can get its number.
+ */
+#include "bandog/child.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "children.h"
+#include "feed.h"
+#include "lines.h"
+#include "process.h"
+#include "reader.h"
+#include "worker.h"
+
+#define SPARE_CHILDREN 64
+
+/* Without a pidfd the end of the process is asked for so often. */
+#define POLL_NS (10 * INT64_C(1000000))
+
+enum child_state {
+    CHILD_RUNS,   /* the process has not exited, or its output has not ended */
+    CHILD_GRACE,  /* it has exited: for the end of its output, which `timer` limits */
+    CHILD_TERM,   /* SIGTERM was sent: for the process and the output, at most until `timer` */
+    CHILD_KILLED, /* SIGKILL was sent: for the process */
+    CHILD_GONE,   /* nothing: it is reaped */
+};
+
+struct bd_child {
+    struct bd_queue link; /* of the worker's children, or of the spare ones */
+    struct bd_worker *worker;
+    const struct bd_child_ops *ops; /* NULL: the owner has left */
+    void *owner;
+
+    enum child_state state;
+    unsigned busy; /* calls of child_enter() not yet left */
+    pid_t pid;     /* also its group */
+    bool exited;   /* seen, but not reaped yet */
+    bool asked;    /* whether it has exited, when its output ended */
+
+    struct feed in;
+    struct reader out, err;
+    struct watch exit; /* the pidfd; closed when there is none, then `poll` runs */
+    struct lines lines;
+
+    int64_t output_grace_ns, kill_grace_ns;
+    struct bd_deadline timer, poll;
+};
+
+/* Memory */
+
+static struct bd_child *child_new(struct bd_worker *w)
+{
+    struct bd_queue *spare = bd_queue_shift(&w->spare_children);
+    struct bd_child *c = spare ? BD_CONTAINER(spare, struct bd_child, link) : malloc(sizeof(*c));
+
+    if (!c)
+        abort();
+    if (spare)
+        w->spare_child_count--;
+    memset(c, 0, sizeof(*c));
+    bd_queue_init(&c->link);
+    c->worker = w;
+    return c;
+}
+
+static void child_give_back(struct bd_child *c)
+{
+    struct bd_worker *w = c->worker;
+
+    bd_queue_remove(&c->link);
+    if (bd_queue_empty(&w->children))
+        watches_hold_loop(w->watches, false);
+    if (w->spare_child_count == SPARE_CHILDREN) {
+        free(c);
+        return;
+    }
+    bd_queue_push(&w->spare_children, &c->link);
+    w->spare_child_count++;
+}
+
+/* All that needs the loop or a descriptor; lent bytes are their owners' again. */
+static void close_all(struct bd_child *c)
+{
+    feed_close(&c->in);
+    reader_close(&c->out);
+    reader_close(&c->err);
+    watch_close(&c->exit);
+    lines_finish(&c->lines);
+    bd_deadline_stop(&c->timer);
+    bd_deadline_stop(&c->poll);
+}
+
+void children_release(struct bd_worker *w)
+{
+    struct bd_queue *q;
+
+    assert(bd_queue_empty(&w->children));
+    while ((q = bd_queue_shift(&w->spare_children)))
+        free(BD_CONTAINER(q, struct bd_child, link));
+    w->spare_child_count = 0;
+    watches_close(w->watches);
+    w->watches = NULL;
+}
+
+/* States */
+
+static void on_timer(struct bd_deadline *d);
+
+static bool output_is_done(const struct bd_child *c)
+{
+    return reader_is_done(&c->out) && reader_is_done(&c->err);
+}
+
+/*
+ * A process often exits a moment after its output has ended: asked right then, a short answer is
+ * complete without another turn of the loop.
+ */
+static bool worth_asking(struct bd_child *c)
+{
+    bool first = !c->asked;
+
+    c->asked = true;
+    return c->exited || first;
+}
+
+static void enter_gone(struct bd_child *c, const struct bd_exit *e)
+{
+    c->state = CHILD_GONE;
+    close_all(c);
+    if (c->ops)
+        c->ops->ended(c->owner, e);
+}
+
+/* The process has left others behind that hold its pipes; nobody is meant to read the input now. */
+static void enter_grace(struct bd_child *c)
+{
+    c->state = CHILD_GRACE;
+    bd_deadline_start(c->worker, &c->timer, c->output_grace_ns, on_timer);
+    if (feed_close(&c->in))
+        c->ops->drained(c->owner);
+}
+
+static void enter_term(struct bd_child *c)
+{
+    c->state = CHILD_TERM;
+    process_signal(c->pid, SIGTERM);
+    bd_deadline_start(c->worker, &c->timer, c->kill_grace_ns, on_timer);
+}
+
+static void enter_killed(struct bd_child *c)
+{
+    c->state = CHILD_KILLED;
+    process_signal(c->pid, SIGKILL);
+    bd_deadline_stop(&c->timer);
+}
+
+/* True when there is another step to take. */
+static bool child_step(struct bd_child *c)
+{
+    struct bd_exit e;
+
+    switch (c->state) {
+    case CHILD_RUNS:
+    case CHILD_GRACE:
+        if (output_is_done(c)) {
+            if (worth_asking(c) && process_reap(c->pid, &e))
+                enter_gone(c, &e);
+            return false;
+        }
+        if (!c->exited || c->state == CHILD_GRACE)
+            return false;
+        enter_grace(c);
+        return true;
+    case CHILD_TERM:
+        if (!c->exited || !output_is_done(c))
+            return false;
+        enter_killed(c);
+        return true;
+    case CHILD_KILLED:
+        if (c->exited && process_reap(c->pid, &e))
+            enter_gone(c, &e);
+        return false;
+    case CHILD_GONE:
+        return false;
+    }
+    abort();
+}
+
+static void child_enter(struct bd_child *c)
+{
+    c->busy++;
+}
+
+/* The child may be gone afterwards. */
+static void child_leave(struct bd_child *c)
+{
+    while (c->busy == 1 && child_step(c))
+        ;
+    if (--c->busy == 0 && c->state == CHILD_GONE)
+        child_give_back(c);
+}
+
+/* Events */
+
+static void on_timer(struct bd_deadline *d)
+{
+    struct bd_child *c = BD_CONTAINER(d, struct bd_child, timer);
+
+    child_enter(c);
+    if (c->state == CHILD_TERM) {
+        enter_killed(c);
+    } else {
+        assert(c->state == CHILD_GRACE);
+        reader_limit(&c->out);
+        reader_limit(&c->err);
+    }
+    child_leave(c);
+}
+
+static void on_input_ready(struct watch *w, uint32_t events)
+{
+    struct bd_child *c = BD_CONTAINER(w, struct bd_child, in.watch);
+
+    (void)events;
+    child_enter(c);
+    if (feed_ready(&c->in) && c->ops)
+        c->ops->drained(c->owner);
+    child_leave(c);
+}
+
+static void on_output_ready(struct watch *w, uint32_t events)
+{
+    struct bd_child *c = BD_CONTAINER(w, struct bd_child, out.watch);
+
+    child_enter(c);
+    reader_ready(&c->out, events);
+    child_leave(c);
+}
+
+static void on_errput_ready(struct watch *w, uint32_t events)
+{
+    struct bd_child *c = BD_CONTAINER(w, struct bd_child, err.watch);
+
+    child_enter(c);
+    reader_ready(&c->err, events);
+    child_leave(c);
+}
+
+static void on_exit_ready(struct watch *w, uint32_t events)
+{
+    struct bd_child *c = BD_CONTAINER(w, struct bd_child, exit);
+
+    (void)events;
+    child_enter(c);
+    watch_close(w);
+    c->exited = true;
+    child_leave(c);
+}
+
+static void on_poll(struct bd_deadline *d)
+{
+    struct bd_child *c = BD_CONTAINER(d, struct bd_child, poll);
+
+    child_enter(c);
+    c->exited = process_has_exited(c->pid);
+    if (!c->exited)
+        bd_deadline_start(c->worker, d, POLL_NS, on_poll);
+    child_leave(c);
+}
+
+/* Where the bytes go */
+
+static enum bd_flow give_output(struct reader *r, const char *buf, size_t len)
+{
+    struct bd_child *c = BD_CONTAINER(r, struct bd_child, out);
+
+    return c->ops->output(c->owner, buf, len);
+}
+
+static enum bd_flow give_errput(struct reader *r, const char *buf, size_t len)
+{
+    struct bd_child *c = BD_CONTAINER(r, struct bd_child, err);
+
+    c->ops->errput(c->owner, buf, len);
+    return BD_GO;
+}
+
+static enum bd_flow log_errput(struct reader *r, const char *buf, size_t len)
+{
+    struct bd_child *c = BD_CONTAINER(r, struct bd_child, err);
+
+    lines_feed(&c->lines, buf, len);
+    return BD_GO;
+}
+
+/* Starting */
+
+static void watch_exit(struct bd_child *c, int pidfd)
+{
+    watch_init(&c->exit, c->worker->watches, pidfd, EPOLLIN, on_exit_ready);
+    if (pidfd >= 0 && watch_try_arm(&c->exit) == 0)
+        return;
+    watch_close(&c->exit); /* Linux 5.2 has pidfds that cannot be polled */
+    bd_deadline_start(c->worker, &c->poll, POLL_NS, on_poll);
+}
+
+static void watch_pipes(struct bd_child *c, const struct bd_child_spec *spec, const int ours[3])
+{
+    struct watches *set = c->worker->watches;
+
+    feed_init(&c->in, set, ours[0], on_input_ready);
+    reader_init(&c->out, c->worker, set, ours[1], give_output, on_output_ready);
+    reader_init(&c->err, c->worker, set, ours[2],
+                spec->err == BD_STDERR_LINES ? log_errput : give_errput, on_errput_ready);
+    if (spec->err == BD_STDERR_LINES)
+        lines_init(&c->lines, BD_LOG_STDERR, spec->prefix_lines, "stderr", spec->line_bytes);
+}
+
+int bd_child_start(struct bd_child **ret_child, struct bd_worker *w,
+                   const struct bd_child_spec *spec, const struct bd_child_ops *ops, void *owner)
+{
+    struct process p;
+    struct bd_child *c;
+    int err;
+
+    err = w->watches ? 0 : watches_open(&w->watches, &w->loop);
+    if (err)
+        return err;
+    err = process_start(&p, spec);
+    if (err)
+        return err;
+
+    c = child_new(w);
+    c->ops = ops;
+    c->owner = owner;
+    c->pid = p.pid;
+    c->output_grace_ns = spec->output_grace_ns;
+    c->kill_grace_ns = spec->kill_grace_ns;
+    watch_pipes(c, spec, p.stdio);
+    watch_exit(c, p.pidfd);
+    bd_queue_push(&w->children, &c->link);
+    watches_hold_loop(w->watches, true);
+    *ret_child = c;
+    return 0;
+}
+
+/* What the owner does */
+
+enum bd_flow bd_child_write(struct bd_child *c, const char *buf, size_t len)
+{
+    assert(c->ops);
+    return feed_write(&c->in, buf, len);
+}
+
+void bd_child_finish_input(struct bd_child *c)
+{
+    assert(c->ops);
+    feed_finish(&c->in);
+}
+
+void bd_child_resume(struct bd_child *c)
+{
+    assert(c->ops);
+    child_enter(c);
+    reader_resume(&c->out);
+    child_leave(c);
+}
+
+void bd_child_kill(struct bd_child *c)
+{
+    if (c->state == CHILD_GONE)
+        return; /* called by ended() */
+    assert(c->ops);
+    child_enter(c);
+    c->ops = NULL;
+    feed_forget(&c->in);
+    reader_discard(&c->out);
+    if (c->err.take == give_errput)
+        reader_discard(&c->err);
+    enter_term(c);
+    child_leave(c);
+}
+
+void bd_child_kill_all(struct bd_worker *w)
+{
+    struct bd_queue *q, *next;
+
+    for (q = w->children.next; q != &w->children; q = next) {
+        struct bd_child *c = BD_CONTAINER(q, struct bd_child, link);
+
+        next = q->next;
+        child_enter(c);
+        if (c->state == CHILD_TERM)
+            enter_killed(c);
+        else if (c->state != CHILD_GONE)
+            process_signal(c->pid, SIGKILL);
+        child_leave(c);
+    }
+}
