@@ -3,8 +3,6 @@
  */
 #include "answer.h"
 
-#include <string.h>
-
 #include "bandog/log.h"
 
 void answer_init(struct answer *a, struct call *call,
@@ -42,7 +40,7 @@ static bool flush(struct answer *a)
     case HELD_LOST:
         fork_abort(a->call);
         answer_release(a);
-        bd_cut(x, "output held in TMPDIR cannot be read");
+        bd_cut(x, "output held on disk cannot be read");
         return false;
     }
     return false;
@@ -90,8 +88,8 @@ enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
         err = held_add(&a->held, buf, len);
         if (!err)
             return BD_GO;
-        bd_log("cannot hold the output in TMPDIR: %s, answering 200 before the function has ended",
-               strerror(err));
+        bd_log("cannot hold the output in %s: %s, answering 200 before the function has ended",
+               held_dir(), uv_strerror(-err));
         a->streaming = true;
         a->respond(a->call, 200, -1);
     }
@@ -103,11 +101,11 @@ void answer_send(struct answer *a, int status, struct bd_slice front)
 {
     struct call *call = a->call;
 
-    if (!a->streaming) {
-        a->respond(call, status, (int64_t)(front.len + a->held.len));
-        a->front = front;
-    }
     a->ending = true;
+    if (!a->streaming) {
+        a->front = front;
+        a->respond(call, status, (int64_t)(front.len + a->held.len));
+    }
     if (send_rest(a))
         bd_end(call->x);
     else

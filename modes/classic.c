@@ -230,7 +230,7 @@ static bool is_allowed(struct bd_slice method)
     return false;
 }
 
-static void begin(struct bd_exchange *x)
+static struct classic_call *new_call(struct bd_exchange *x)
 {
     const struct classic_conf *conf = x->conf;
     struct classic_call *c = bd_arena_alloc(&x->arena, sizeof(*c));
@@ -244,29 +244,31 @@ static void begin(struct bd_exchange *x)
                 .clock_waits_for_body = true,
                 .environ_flags = conf->cgi_headers ? ENVIRON_REQUEST | ENVIRON_CLASSIC : 0,
                 .err = conf->combine_output ? BD_STDERR_MERGE : BD_STDERR_GIVE,
+                .marshal = conf->marshal_request ? marshal_new(x) : NULL,
             },
     };
-    if (conf->marshal_request)
-        c->call.marshal = marshal_new(x);
     answer_init(&c->answer, &c->call, respond);
-    x->state = c;
-    fork_begin(&c->call);
+    return c;
 }
 
 static void classic_start(struct bd_exchange *x)
 {
     const struct classic_conf *conf = x->conf;
+    struct classic_call *c;
 
     if (!is_allowed(x->req.method)) {
         bd_reply(x, 405, NULL, 0, NULL, 0);
         return;
     }
+    x->state = c = new_call(x);
+    if (!fork_prepare(&c->call))
+        return;
     bd_log("Forking fprocess.");
     if (conf->debug_headers)
         debug_headers(x, "in", x->req.field, x->req.fields);
     if (conf->write_debug)
         debug_target(x);
-    begin(x);
+    fork_begin(&c->call);
 }
 
 static void classic_drain(struct bd_exchange *x)

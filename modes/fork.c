@@ -15,8 +15,8 @@ static const struct bd_field plain_text = {BD_SLICE("Content-Type"),
 int fork_init(struct fork_conf *conf, struct bd_error *err)
 {
     if (!conf->fprocess || !*conf->fprocess)
-        return bd_fail(err, "fprocess is not set; it is the command to run for each request, "
-                            "for example fprocess=cat");
+        return bd_fail(err, "fprocess (or function_process) is not set; it is the command to run "
+                            "for each request, for example fprocess=cat");
     if (bd_command_parse(&conf->command, conf->fprocess, getenv("PATH"), err))
         return -1;
     environ_init(&conf->environ, environ);
@@ -172,14 +172,14 @@ static const char *find_program(struct call *call, struct bd_error *err)
     return bd_command_find(c, getenv("PATH"), path, PATH_MAX, err) ? path : NULL;
 }
 
-static int start_process(struct call *call, char **envp, struct bd_error *err)
+static int start_process(struct call *call, struct bd_error *err)
 {
     const struct fork_conf *conf = call->conf;
     const char *path = find_program(call, err);
     struct bd_child_spec spec = {
         .path = path,
         .argv = conf->command.argv,
-        .envp = envp,
+        .envp = call->envp,
         .err = call->err,
         .output_grace_ns = conf->output_grace_ns,
         .kill_grace_ns = conf->kill_grace_ns,
@@ -196,30 +196,35 @@ static int start_process(struct call *call, char **envp, struct bd_error *err)
     return failed;
 }
 
+bool fork_prepare(struct call *call)
+{
+    switch (environ_build(&call->envp, &call->conf->environ, call->x, call->environ_flags)) {
+    case ENVIRON_OK:
+        return true;
+    case ENVIRON_NUL:
+        call->envp = NULL;
+        return true;
+    case ENVIRON_TARGET_TOO_LONG:
+        refuse(call->x, 414);
+        return false;
+    case ENVIRON_FIELDS_TOO_LONG:
+        refuse(call->x, 431);
+        return false;
+    }
+    return false;
+}
+
 /* Returns false when there is no process, and then the exchange has been answered. */
 static bool start(struct call *call)
 {
-    struct bd_exchange *x = call->x;
     struct bd_error err;
-    char **envp = NULL;
 
     call->started = true;
-    switch (environ_build(&envp, &call->conf->environ, x, call->environ_flags)) {
-    case ENVIRON_OK:
-        if (start_process(call, envp, &err) == 0)
-            return true;
-        break;
-    case ENVIRON_TARGET_TOO_LONG:
-        refuse(x, 414);
-        return false;
-    case ENVIRON_FIELDS_TOO_LONG:
-        refuse(x, 431);
-        return false;
-    case ENVIRON_NUL:
+    if (!call->envp)
         bd_fail(&err, "exec: environment variable contains NUL");
-        break;
-    }
-    call->ops->not_started(call, bd_arena_printf(&x->arena, "%s", err.text));
+    else if (start_process(call, &err) == 0)
+        return true;
+    call->ops->not_started(call, bd_arena_printf(&call->x->arena, "%s", err.text));
     return false;
 }
 

@@ -70,6 +70,7 @@ struct call {
     enum bd_stderr err;
     size_t line_bytes;
     bool prefix_lines;
+    char **envp;             /* fork_prepare()'s; NULL: the path has a NUL and cannot be passed */
     struct marshal *marshal; /* NULL: the body goes to stdin as it is */
     struct bd_slice body;    /* lent by the engine, not yet encoded by `marshal` */
 };
@@ -80,8 +81,14 @@ int fork_init(struct fork_conf *conf, struct bd_error *err);
 int fork_check(const struct fork_conf *conf, struct bd_error *err);
 
 /*
- * After the mode has filled in the members above: starts the process as soon as there is something
- * for it, a first piece of body or the end of it. May end the exchange: last statement.
+ * After the mode has filled in the members above: makes the environment. False when the request does
+ * not fit one, and then it has been refused and the exchange is over.
+ */
+bool fork_prepare(struct call *call);
+
+/*
+ * Starts the process as soon as there is something for it, a first piece of body or the end of it.
+ * May end the exchange: last statement.
  */
 void fork_begin(struct call *call);
 

@@ -26,15 +26,20 @@ void held_release(struct held *h)
     held_init(h, h->worker);
 }
 
+const char *held_dir(void)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return dir && *dir ? dir : "/tmp";
+}
+
 /* A file that nobody else can open and that is gone with the descriptor. */
 static int open_unnamed(void)
 {
-    const char *dir = getenv("TMPDIR");
+    const char *dir = held_dir();
     char path[4096];
     int fd;
 
-    if (!dir || !*dir)
-        dir = "/tmp";
     fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
         return fd;

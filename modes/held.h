@@ -32,6 +32,9 @@ enum held_result {
     HELD_LOST,  /* the file cannot be read any more */
 };
 
+/* Where the file is made: TMPDIR, or /tmp. */
+const char *held_dir(void);
+
 void held_init(struct held *h, struct bd_worker *w);
 
 /* Memory and file are given back; it is empty and can be used again. */

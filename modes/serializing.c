@@ -106,7 +106,8 @@ static void serializing_start(struct bd_exchange *x)
     s->error = NULL;
     answer_init(&s->answer, &s->call, respond);
     x->state = s;
-    fork_begin(&s->call);
+    if (fork_prepare(&s->call))
+        fork_begin(&s->call);
 }
 
 static void serializing_drain(struct bd_exchange *x)

@@ -91,7 +91,8 @@ static void streaming_start(struct bd_exchange *x)
         .prefix_lines = conf->lines.prefix_logs,
     };
     x->state = call;
-    fork_begin(call);
+    if (fork_prepare(call))
+        fork_begin(call);
 }
 
 static void streaming_drain(struct bd_exchange *x)

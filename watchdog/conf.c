@@ -53,6 +53,21 @@ static const struct bd_option rows[] = {
     {.name = "jwt_auth", .type = BD_BOOL_ONE, .family = BD_OTHERS,
      .offset = offsetof(struct conf, jwt_auth), .initial = "false",
      .help = "not supported yet: true is refused at start"},
+    {.name = "jwt_auth_debug", .type = BD_BOOL, .family = BD_CLASSIC,
+     .offset = offsetof(struct conf, jwt_auth_debug), .initial = "false",
+     .help = "for jwt_auth, without effect until that is supported"},
+    {.name = "jwt_auth_debug", .type = BD_BOOL_ONE, .family = BD_OTHERS,
+     .offset = offsetof(struct conf, jwt_auth_debug), .initial = "false",
+     .help = "for jwt_auth, without effect until that is supported"},
+    {.name = "jwt_auth_local", .type = BD_BOOL, .family = BD_CLASSIC,
+     .offset = offsetof(struct conf, jwt_auth_local), .initial = "false",
+     .help = "for jwt_auth, without effect until that is supported"},
+    {.name = "jwt_auth_local", .type = BD_BOOL_ONE, .family = BD_OTHERS,
+     .offset = offsetof(struct conf, jwt_auth_local), .initial = "false",
+     .help = "for jwt_auth, without effect until that is supported"},
+    {.name = "TMPDIR", .type = BD_TEXT, .flags = BD_OWN, .offset = offsetof(struct conf, tmpdir),
+     .initial = "/tmp", .unit = "path",
+     .help = "folder of the lock file .lock and of output too large to hold in memory"},
     {.name = "workers", .type = BD_INT, .flags = BD_OWN, .min = 0, .max = 256,
      .offset = offsetof(struct conf, workers), .initial = "0", .unit = "threads",
      .help = "threads that serve; 0: one for each CPU the container may use"},
@@ -69,7 +84,7 @@ static const struct bd_option rows[] = {
 struct loading {
     FILE *show;
     bool strict;
-    int errors;
+    struct conf_problems problems;
 };
 
 static void name_modes(void)
@@ -80,8 +95,13 @@ static void name_modes(void)
 
 static void on_problem(void *self, enum bd_severity severity, const char *text)
 {
-    (void)self;
+    struct loading *l = self;
+
     bd_log("%s: %s", severity == BD_ERROR ? "Error" : "Warning", text);
+    if (severity == BD_ERROR)
+        l->problems.errors++;
+    else
+        l->problems.warnings++;
 }
 
 static void on_setting(void *self, const struct bd_option *o, const char *value,
@@ -107,14 +127,12 @@ __attribute__((format(printf, 2, 3))) static void error(struct loading *l, const
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     on_problem(l, BD_ERROR, text);
-    l->errors++;
 }
 
 /* What a strict operator does not want to start with. */
 static void complain(struct loading *l, const char *text)
 {
     on_problem(l, l->strict ? BD_ERROR : BD_WARNING, text);
-    l->errors += l->strict;
 }
 
 static void load_rows(struct loading *l, const struct bd_option *from, void *to,
@@ -122,7 +140,7 @@ static void load_rows(struct loading *l, const struct bd_option *from, void *to,
 {
     const struct bd_report report = {.problem = on_problem, .setting = on_setting, .self = l};
 
-    l->errors += bd_options_load(from, to, family, l->strict, environ_rows, &report);
+    bd_options_load(from, to, family, l->strict, environ_rows, &report);
 }
 
 /* The mode decides by whose rules the rest is read, so it is looked at first. */
@@ -169,13 +187,13 @@ static bool is_true(const char *text)
     return text && strcmp(text, "true") == 0;
 }
 
-int conf_load(struct conf *c, char *const *environ_rows, bool strict, FILE *show)
+struct conf_problems conf_load(struct conf *c, char *const *environ_rows, FILE *show)
 {
-    struct loading l = {.show = show, .strict = strict};
+    struct loading l = {.show = show};
     struct bd_error err;
 
     memset(c, 0, sizeof(*c));
-    l.strict = strict || is_true(bd_environ_get(environ_rows, "strict_config"));
+    l.strict = is_true(bd_environ_get(environ_rows, "strict_config"));
     name_modes();
     warn_bad_rows(environ_rows);
     c->mode = choose_mode(environ_rows);
@@ -191,7 +209,7 @@ int conf_load(struct conf *c, char *const *environ_rows, bool strict, FILE *show
         complain(&l, err.text);
     bd_duration_print(c->read_timeout, c->read_timeout_ns);
     bd_duration_print(c->write_timeout, c->write_timeout_ns);
-    return l.errors;
+    return l.problems;
 }
 
 /* Single settings of the mode, for the lines logged at start */

@@ -25,18 +25,24 @@ struct conf {
     int64_t metrics_port;
     bool suppress_lock;
     bool strict_config;
-    bool jwt_auth;
+    bool jwt_auth, jwt_auth_debug, jwt_auth_local;
+    const char *tmpdir; /* as lock.h and held output find it, too */
 
     char read_timeout[BD_DURATION_BYTES]; /* the two above, printed */
     char write_timeout[BD_DURATION_BYTES];
 };
 
+/* What was wrong. */
+struct conf_problems {
+    int warnings; /* the program can go on */
+    int errors;   /* it cannot: with strict_config, every problem */
+};
+
 /*
- * Reads all settings. Every problem is logged, as a warning where the program can go on. Returns
- * how many there are with which it cannot: all of them when `strict`.
- * `show`, if not NULL, receives one line for each effective setting.
+ * Reads all settings and logs every problem. `show`, if not NULL, receives one line for each
+ * effective setting.
  */
-int conf_load(struct conf *c, char *const *environ_rows, bool strict, FILE *show);
+struct conf_problems conf_load(struct conf *c, char *const *environ_rows, FILE *show);
 
 /* Of the mode; 0 and "" where it has no such setting. */
 int64_t conf_exec_timeout_ns(const struct conf *c);

@@ -62,10 +62,16 @@ static void on_interval_over(uv_timer_t *timer)
     enter_drain(timer->data);
 }
 
+static void give_up_waiting(struct life *l)
+{
+    if (bd_server_in_flight(l->server) > 0)
+        bd_log("Error in Shutdown: context deadline exceeded");
+    enter_kill(l);
+}
+
 static void on_drain_over(uv_timer_t *timer)
 {
-    bd_log("Error in Shutdown: context deadline exceeded");
-    enter_kill(timer->data);
+    give_up_waiting(timer->data);
 }
 
 static void remove_lock(const struct life *l)
@@ -77,7 +83,7 @@ static void remove_lock(const struct life *l)
     bd_log("Removing lock-file : %s", lock_path());
     err = lock_remove();
     if (err)
-        bd_log("Unable to mark server as unhealthy: remove %s: %s", lock_path(), strerror(err));
+        bd_log("Unable to mark server as unhealthy: remove %s: %s", lock_path(), uv_strerror(-err));
 }
 
 static void enter_lame(struct life *l, int signal_number)
@@ -137,7 +143,7 @@ static void enter_drain(struct life *l)
         uv_timer_start(&l->timer, on_drain_over, ms(l->conf->write_timeout_ns), 0);
     bd_server_drain(l->server, on_drained, l);
     if (l->conf->write_timeout_ns <= 0)
-        enter_kill(l);
+        give_up_waiting(l);
 }
 
 static void enter_kill(struct life *l)
@@ -158,7 +164,7 @@ static void told_to_stop(struct life *l, int signal_number)
         enter_drain(l);
         break;
     case DRAIN:
-        enter_kill(l);
+        give_up_waiting(l);
         break;
     case KILL:
     case GONE:
@@ -264,7 +270,7 @@ static int write_lock(struct life *l, struct bd_error *err)
     if (failed)
         return bd_fail(err,
                        "Cannot write %s. To disable lock-file set env suppress_lock=true. Error: %s",
-                       lock_path(), strerror(failed));
+                       lock_path(), uv_strerror(-failed));
     l->builtin.lock_counts = true;
     return 0;
 }

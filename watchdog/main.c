@@ -85,11 +85,14 @@ static int run_healthcheck(void)
 
 static int check(void)
 {
-    struct conf conf;
-    int errors = conf_load(&conf, environ, true, stdout);
+    static struct conf conf; /* what it points to lives as long as the program */
+    struct conf_problems found = conf_load(&conf, environ, stdout);
 
-    fflush(stdout);
-    return errors > 0;
+    if (fflush(stdout)) {
+        bd_log("Error: cannot write to stdout: %s", strerror(errno));
+        return 1;
+    }
+    return found.warnings + found.errors > 0;
 }
 
 static void log_settings(const struct conf *c)
@@ -109,10 +112,10 @@ static void log_settings(const struct conf *c)
 
 static int serve(void)
 {
-    struct conf conf;
+    static struct conf conf; /* what it points to lives as long as the program */
 
     log_version();
-    if (conf_load(&conf, environ, false, NULL) > 0)
+    if (conf_load(&conf, environ, NULL).errors > 0)
         return 1;
     log_settings(&conf);
     raise_descriptor_limit();

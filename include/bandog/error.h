@@ -8,7 +8,8 @@ struct bd_error {
     char text[512];
 };
 
-/* Writes the sentence, cut to fit, and returns -1, so that a caller can `return bd_fail(err, ...)`. */
+/* Writes the sentence, cut to fit, and returns -1, so that a caller can `return bd_fail(err, ...)`.
+ */
 int bd_fail(struct bd_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

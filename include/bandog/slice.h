@@ -48,6 +48,19 @@ static inline char bd_ascii_upper(char c)
     return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
 }
 
+/* The byte that two hexadecimal digits stand for; they must be digits. */
+static inline unsigned bd_hex_byte(const char *digits)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < 2; i++) {
+        char c = bd_ascii_lower(digits[i]);
+
+        n = n << 4 | (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return n;
+}
+
 /* Equal but for the case of ASCII letters: field names, methods of comparison in RFC 9110. */
 static inline bool bd_slice_ieq(struct bd_slice a, struct bd_slice b)
 {

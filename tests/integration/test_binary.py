@@ -92,7 +92,7 @@ def test_listens_within_3_ms(watchdog):
     assert min(start() for _ in range(20)) < 0.003
 
 
-def test_needs_nothing_around_it(watchdog, scratch):
+def test_needs_nothing_around_it(scratch):
     """It runs in an empty root folder, as FROM scratch gives it."""
     root = scratch / "root"
     (root / "tmp").mkdir(parents=True)

@@ -167,7 +167,7 @@ def test_served_during_the_drain(measured, gate):
     with w.connect() as c:
         c.request()
         gate.started()
-        w.signal(15)
+        w.send_signal(15)
         w.wait_for_log("^No new connections allowed")
         assert rows(w)["http_requests_in_flight"] == "1"
         gate.open()

@@ -1,6 +1,7 @@
 """Functions that behave badly, and many at once: the answer comes, and nothing of them is left."""
 
 import os
+import select
 import signal
 import threading
 import time
@@ -198,69 +199,83 @@ def test_stdout_goes_on_while_stderr_is_flooded(watchdog, mode):
 def test_client_that_leaves_in_its_body(watchdog, gate, scratch, mode, how):
     done = scratch / "done"
     w = watchdog(f"steps say eat mark:{done}", mode=mode, exec_timeout="600s", **gate.env)
-    before = w.idle_descriptors()
-    for _ in range(10):
-        c = w.connect()
-        c.send(request_bytes("POST", fields=[("Content-Length", "1000000")]) + b"x" * 100_000)
-        pid = gate.started()
-        getattr(c, how)()
+
+    def leave():
+        with w.connect() as c:
+            c.send(request_bytes("POST", fields=[("Content-Length", "1000000")]) + b"x" * 100_000)
+            pid = gate.started()
+            getattr(c, how)()
         wait_gone(pid)
-    w.wait_no_processes()
-    assert w.idle_descriptors() == before
+
+    w.assert_keeps_no_descriptor(leave, 10)
     assert not done.exists(), "the function took a part of the body for the whole"
 
 
 def test_client_that_leaves_in_its_answer(watchdog, mode):
     w = watchdog("steps outbytes:50000000", mode=mode)
-    before = w.idle_descriptors()
-    for _ in range(3):
-        c = w.connect(receive_buffer=65536)
-        c.request()
-        next(c.begin().stream)
-        c.reset()
-    w.wait_no_processes()
-    assert w.idle_descriptors() == before
+
+    def leave():
+        with w.connect(receive_buffer=65536) as c:
+            c.request()
+            next(c.begin().stream)
+            c.reset()
+
+    w.assert_keeps_no_descriptor(leave, 3)
 
 
 def test_flaw_30_bad_bodies_leak_no_descriptor(watchdog, mode):
     w = watchdog("cat", mode=mode)
     bad = request_bytes("POST", fields=[("Transfer-Encoding", "chunked")]) + b"3\r\nabc\r\nzz\r\n"
-    before = w.idle_descriptors()
-    for _ in range(100):
+
+    def send_bad():
         with w.connect() as c:
             c.send(bad)
             c.raw_until_close()
-    w.wait_no_processes()
-    assert w.idle_descriptors() == before
+
+    w.assert_keeps_no_descriptor(send_bad, 100)
 
 
 def test_missing_program_leaks_no_descriptor(watchdog, mode):
     w = watchdog("/no/such/program", mode=mode)
-    before = w.idle_descriptors()
-    for _ in range(50):
+
+    def call():
         assert w.call("POST", body=b"x" * 1000).status == 500
-    assert w.idle_descriptors() == before
+
+    w.assert_keeps_no_descriptor(call, 50)
+
+
+def test_timeouts_leak_no_descriptor(watchdog, gate, mode):
+    w = watchdog("steps hold say wait", mode=mode, exec_timeout="50ms", **gate.env)
+
+    def call():
+        assert w.call("POST", body=b"x" * 1000).status == KILLED[mode]
+
+    w.assert_keeps_no_descriptor(call, 10)
 
 
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.serial
 def test_500_calls_in_flight_at_once(watchdog, gate, mode):
     w = watchdog("steps say wait in", mode=mode, exec_timeout="600s", write_timeout="600s", **gate.env)
-    before = w.idle_descriptors()
-    connections = [w.connect() for _ in range(500)]
-    for i, c in enumerate(connections):
-        c.request("POST", body=b"call %d" % i)
-    pids = {gate.started(PATIENCE * 3) for _ in connections}
-    assert len(pids) == 500
-    assert w.call("GET", "/_/health").status == 200
-    gate.open(500)
-    for i, c in enumerate(connections):
-        a = c.answer()
-        assert (a.status, a.body) == (200, b"call %d" % i)
-        c.close()
-    w.wait_no_processes()
-    assert w.idle_descriptors() == before
+
+    def calls_at_once(n):
+        connections = [w.connect() for _ in range(n)]
+        for i, c in enumerate(connections):
+            c.request("POST", body=b"call %d" % i)
+        assert len({gate.started(PATIENCE * 3) for _ in connections}) == n
+        assert w.call("GET", "/_/health").status == 200
+        gate.open(n)
+        for i, c in enumerate(connections):
+            a = c.answer()
+            assert (a.status, a.body) == (200, b"call %d" % i)
+            c.close()
+        w.wait_no_processes()
+        return w.idle_descriptors()
+
+    few = calls_at_once(20)
+    assert calls_at_once(500) == few
 
 
 def test_calls_from_many_clients(watchdog, mode):
@@ -302,14 +317,19 @@ def test_few_descriptors_are_survived(watchdog, gate):
     connections = [w.connect() for _ in range(60)]
     for c in connections:
         c.request()
-    started = gate.started()
-    assert is_running(started)
+    events = [gate.started_pipe.fd, *(c.socket for c in connections)]
+    assert select.select(events, [], [], PATIENCE)[0], "nothing happens at all"
     for c in connections:
         c.reset()
     w.wait_no_processes()
     gate.reset()
-    gate.open()
-    assert w.call().body == b"done"
+
+    def works():
+        gate.open()
+        a = w.call()
+        return (a.status, a.body) == (200, b"done")
+
+    eventually(works, "it works again")
 
 
 def test_watchdog_that_is_killed_leaves_functions_that_see_it(watchdog, gate):
@@ -318,7 +338,7 @@ def test_watchdog_that_is_killed_leaves_functions_that_see_it(watchdog, gate):
     c = w.connect()
     c.send(request_bytes("POST", fields=[("Content-Length", "10")]) + b"1")
     pid = gate.started()
-    w.signal(signal.SIGKILL)
+    w.send_signal(signal.SIGKILL)
     wait_gone(pid)
     w.process.wait()
     w.lock.unlink()

@@ -152,12 +152,11 @@ def test_flaw_10_process_that_does_not_read_a_large_body(serializing, steps):
 
 def test_flaw_28_process_that_closes_stdin_early_is_waited_for(serializing):
     w = serializing("steps close-in out:done")
-    w.call("POST", body=b"x" * 200_000)
-    before = w.idle_descriptors()
-    for _ in range(10):
-        assert w.call("POST", body=b"x" * 200_000).status == 200
-    w.wait_no_processes()
-    assert w.idle_descriptors() == before
+
+    def call():
+        assert w.call("POST", body=b"x" * 200_000).body == b"done"
+
+    w.assert_keeps_no_descriptor(call, 10)
 
 
 def test_flaw_29_nothing_grows_over_many_calls(serializing):

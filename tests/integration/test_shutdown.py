@@ -44,7 +44,7 @@ def test_log_lines(watchdog, mode, number):
 
 def test_interval_is_logged_like_a_duration(watchdog):
     w = watchdog("cat", healthcheck_interval=None, write_timeout="90")
-    w.signal(signal.SIGTERM)
+    w.send_signal(signal.SIGTERM)
     w.wait_for_log("^SIGTERM: no new connections in 1m30s$")
     w.stop()
 
@@ -54,7 +54,7 @@ def test_lame_but_serving(watchdog, mode):
     w = watchdog("cat", mode=mode, healthcheck_interval="600s")
     with w.connect() as old:
         assert old.call("POST", body=b"x").body == b"x"
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.wait_for_log("^Removing lock-file : ")
         assert not w.lock.exists()
         assert_answer(w.call("GET", "/_/health"), 503, b"")
@@ -74,7 +74,7 @@ def test_drain_waits_for_calls(watchdog, gate, mode):
         assert idle.call("GET", "/_/health").status == 200
         c.request()
         pid = gate.started()
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.wait_for_log("^No new connections allowed, draining: 1 requests$")
         eventually(lambda: refused(w), "nobody can connect any more")
         idle.assert_closed()
@@ -92,7 +92,7 @@ def test_drain_is_over_as_soon_as_nothing_is_in_flight(watchdog, gate):
     with w.connect() as c:
         c.request()
         gate.started()
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.wait_for_log("^No new connections allowed")
         began = time.monotonic()
         gate.open()
@@ -115,12 +115,12 @@ def test_second_signal_skips_to_the_drain_and_third_ends_it(watchdog, gate, mode
     with w.connect() as c:
         c.request()
         pid = gate.started()
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.wait_for_log(LAME)
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.wait_for_log("^No new connections allowed, draining: 1 requests$")
         os.kill(pid, 0)
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.ended()
         rest = c.raw_until_close()
         assert b" 200 " not in rest.split(b"\r\n")[0]
@@ -133,7 +133,7 @@ def test_flaw_39_calls_that_are_cut_lose_their_processes(watchdog, gate):
     with w.connect() as c:
         c.request()
         pids = [gate.started(), gate.started()]
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.ended()
     for pid in pids:
         wait_gone(pid)
@@ -174,7 +174,7 @@ def test_flaw_41_sigint_drains_too(watchdog, gate, mode):
     with w.connect() as c:
         c.request()
         gate.started()
-        w.signal(signal.SIGINT)
+        w.send_signal(signal.SIGINT)
         w.wait_for_log("^No new connections allowed")
         gate.open()
         assert c.answer().body == b"done"
@@ -202,7 +202,7 @@ def test_body_that_is_still_coming_is_waited_for(watchdog, mode):
     with w.connect() as c:
         c.send(request_bytes("POST", fields=[("Content-Length", "10")]) + b"12345")
         eventually(w.family, "the function runs")
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.wait_for_log("^No new connections allowed, draining: 1 requests$")
         c.send(b"67890")
         assert c.answer().body == b"1234567890"
@@ -216,7 +216,7 @@ def test_exit_while_many_calls_are_running(watchdog, gate):
         c.request()
     for _ in connections:
         gate.started()
-    w.signal(signal.SIGTERM)
+    w.send_signal(signal.SIGTERM)
     w.wait_for_log("^No new connections allowed, draining: 50 requests$")
     gate.open(50)
     for c in connections:
@@ -230,7 +230,7 @@ def test_functions_do_not_get_the_signal(watchdog, gate):
     with w.connect() as c:
         c.request()
         gate.started()
-        w.signal(signal.SIGTERM)
+        w.send_signal(signal.SIGTERM)
         w.wait_for_log("^No new connections allowed")
         assert gate.nothing_started(), "it was not told"
         gate.open()

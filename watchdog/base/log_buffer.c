@@ -112,7 +112,11 @@ static ssize_t write_batch(struct log_buffer *b)
     return n;
 }
 
-/* Tells the reader how many lines it has missed. Returns as log_stream_write(), 1 for nothing. */
+/*
+ * Tells the reader how many lines it has missed, once it takes lines again: a full pipe has room
+ * for this short one long before, and would be filled up with reports. Returns as
+ * log_stream_write(), 1 when there is nothing to tell.
+ */
 static ssize_t report_lost(struct log_buffer *b)
 {
     struct log_stream *s = b->stream;
@@ -152,9 +156,11 @@ bool log_buffer_flush(struct log_buffer *b)
     b->refused = false;
     if (!waiting(b))
         return true;
-    n = report_lost(b);
-    while (n > 0 && waiting(b))
+    do {
         n = write_batch(b);
+        if (n > 0)
+            n = report_lost(b);
+    } while (n > 0 && waiting(b));
     if (n < 0)
         drop_waiting(b);
     b->refused = waiting(b) > 0;

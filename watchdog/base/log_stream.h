@@ -33,7 +33,8 @@ void log_stream_open(struct log_stream *s);
 
 /*
  * How many bytes were taken; 0 when none now; -1 when the stream will not take them at all (closed,
- * reader gone, disk full). SIGPIPE must be blocked. At most PIPE_BUF bytes are taken whole or not.
+ * reader gone, disk full). SIGPIPE must be blocked. A pipe takes up to PIPE_BUF bytes whole or not
+ * at all.
  */
 ssize_t log_stream_write(struct log_stream *s, const char *buf, size_t len);
 

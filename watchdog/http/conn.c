@@ -28,6 +28,7 @@
 #define DROP_BYTES_MAX (256 * 1024)  /* read and thrown away to keep a connection */
 #define BODY_ROOM_MIN (16 * 1024)    /* behind a head, so that a body comes in decent pieces */
 #define LINGER_NS (2 * INT64_C(1000000000))
+#define DRAIN_HEAD_NS (INT64_C(500000000)) /* for the rest of a head that has begun */
 #define PROBE_FIRST_NS (INT64_C(500000000))  /* after the client's FIN */
 #define PROBE_LOOK_NS (INT64_C(50000000))    /* for a reset to come back */
 #define PROBE_AGAIN_NS (5 * INT64_C(1000000000))
@@ -757,6 +758,8 @@ void conn_drain(struct conn *c)
     /* A request that is here, if unread, is answered: closing would reset it. */
     if (c->reads == CONN_IDLE && !has_bytes_waiting(c))
         conn_close(c);
+    else if (c->reads == CONN_IDLE || c->reads == CONN_HEAD)
+        bd_deadline_start(c->host->worker, &c->wait, DRAIN_HEAD_NS, on_wait_over);
 }
 
 void conn_kill(struct conn *c)

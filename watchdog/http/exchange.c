@@ -48,7 +48,7 @@ struct exchange *exchange_new(struct host *h, struct conn *c)
     x->conn = c;
     x->host = h;
     x->state = EXCHANGE_HEAD;
-    x->counted = x->entered = x->expect_continue = x->close = false;
+    x->counted = x->entered = x->left = x->expect_continue = x->close = false;
     x->deadline = x->write_timeout = (struct bd_deadline){0};
     x->reply.flush = (struct bd_turn){0};
     head_init(&x->head, &x->pub.arena, &x->pub.req);
@@ -78,16 +78,31 @@ static void answer(struct exchange *x, int status)
     bd_reply(&x->pub, status, NULL, 0, NULL, 0);
 }
 
+/* An escape may stand for any character of the path but '/', which separates only as itself. */
+static bool matches(struct bd_slice raw, const char *path)
+{
+    size_t i = 0;
+
+    for (; *path; path++) {
+        if (i == raw.len)
+            return false;
+        if (raw.p[i] == '%') {
+            if (*path == '/' || bd_hex_byte(raw.p + i + 1) != (unsigned char)*path)
+                return false;
+            i += 3;
+        } else if (raw.p[i++] != *path) {
+            return false;
+        }
+    }
+    return i == raw.len;
+}
+
 static const struct bd_route *find_route(struct exchange *x)
 {
     const struct bd_route *r = x->host->conf->route;
-    struct bd_slice path;
 
-    if (!r)
-        return NULL;
-    path = bd_request_path(&x->pub);
-    for (; r->path; r++)
-        if (bd_slice_eq(path, bd_slice_of(r->path)))
+    for (; r && r->path; r++)
+        if (matches(x->pub.req.path, r->path))
             return r;
     return NULL;
 }
@@ -209,10 +224,19 @@ bool bd_body_complete(const struct bd_exchange *x)
 
 /* The end */
 
+void exchange_leave(struct exchange *x)
+{
+    if (x->entered)
+        host_leave(x->host);
+    if (x->counted && !x->left)
+        bd_metrics_end(bd_worker_metrics(x->host->worker));
+    x->entered = false;
+    x->left = true;
+}
+
 static void finish(struct exchange *x)
 {
     struct bd_exchange *pub = &x->pub;
-    struct bd_metrics *metrics = bd_worker_metrics(x->host->worker);
 
     assert(x->state == EXCHANGE_ENDED);
     bd_deadline_stop(&x->deadline);
@@ -220,12 +244,10 @@ static void finish(struct exchange *x)
     bd_turn_cancel(&x->reply.flush);
     if (pub->mode->finish)
         pub->mode->finish(pub);
-    if (x->entered)
-        host_leave(x->host);
-    if (x->counted) {
-        bd_metrics_end(metrics);
-        bd_metrics_count(metrics, pub->status, pub->req.method, bd_now_ns() - pub->began_ns);
-    }
+    exchange_leave(x);
+    if (x->counted)
+        bd_metrics_count(bd_worker_metrics(x->host->worker), pub->status, pub->req.method,
+                         bd_now_ns() - pub->began_ns);
     x->state = EXCHANGE_OVER;
     conn_exchange_over(x->conn);
 }

@@ -31,6 +31,7 @@ struct exchange {
     enum exchange_state state;
     bool counted;         /* a call, not a private path: in the metrics */
     bool entered;         /* holds a place under max_inflight */
+    bool left;            /* is in flight no more: its last byte is on the way */
     bool expect_continue; /* the client waits for a 100 before it sends the body */
     bool close;           /* the connection must not be used again */
     struct head head;
@@ -59,6 +60,12 @@ void exchange_body_end(struct exchange *x);
 
 /* The engine ends it. `reason` is a sentence for the log and, when nothing is out, the client. */
 void exchange_abort(struct exchange *x, enum bd_abort why, const char *reason);
+
+/*
+ * From reply.c: the last byte is about to be written. Before the client can know, so that its next
+ * call finds the place free.
+ */
+void exchange_leave(struct exchange *x);
 
 /* From reply.c: the mode has said its last word. */
 void exchange_ended(struct exchange *x);

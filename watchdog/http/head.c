@@ -197,7 +197,7 @@ static enum head_result check_framing(struct head *h)
             return refuse(h, 501, "Unsupported transfer encoding");
     }
     if (codings > 0 && r->minor == 0)
-        return refuse(h, 400, "Transfer-Encoding in HTTP/1.0"); /* RFC 9112, 6.1 */
+        return refuse(h, 400, NULL); /* RFC 9112, 6.1 */
     r->chunked = codings > 0;
     if (r->chunked)
         r->content_length = -1;
@@ -350,8 +350,19 @@ static enum head_result begin_fields(struct head *h, const char *buf, size_t len
     return HEAD_COMPLETE;
 }
 
+/* Does a name end in blanks before its colon? (RFC 9112, 5.1) */
+static bool has_blank_before_colon(const char *buf, const char *pos, const char *end)
+{
+    if (pos == buf || (*pos != ' ' && *pos != '\t') || !is_token_byte((unsigned char)pos[-1]))
+        return false;
+    while (pos < end && (*pos == ' ' || *pos == '\t'))
+        pos++;
+    return pos < end && *pos == ':';
+}
+
 /* What llhttp did not like, as a status and a detail. */
-static enum head_result refuse_fields(struct head *h, llhttp_errno_t err, const char *buf)
+static enum head_result refuse_fields(struct head *h, llhttp_errno_t err, const char *buf,
+                                      size_t len)
 {
     const char *pos = llhttp_get_error_pos(&h->parser);
 
@@ -363,7 +374,7 @@ static enum head_result refuse_fields(struct head *h, llhttp_errno_t err, const 
             return refuse(h, 400, NULL); /* both framings */
         return refuse(h, 501, "Unsupported transfer encoding");
     case HPE_INVALID_HEADER_TOKEN:
-        if (pos > buf && (*pos == ' ' || *pos == '\t') && is_token_byte((unsigned char)pos[-1]))
+        if (has_blank_before_colon(buf, pos, buf + len))
             return refuse(h, 400, "invalid header name");
         return refuse(h, 400, NULL);
     default:
@@ -380,7 +391,7 @@ static enum head_result take_fields(struct head *h, const char *buf, size_t len)
         return HEAD_MORE;
     }
     if (err != HPE_PAUSED)
-        return refuse_fields(h, err, buf);
+        return refuse_fields(h, err, buf, len);
     h->at = (size_t)(llhttp_get_error_pos(&h->parser) - buf);
     return h->at > HEAD_BYTES_MAX ? refuse(h, 431, NULL) : complete(h);
 }

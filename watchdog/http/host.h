@@ -21,7 +21,7 @@ struct host {
     const struct bd_server_conf *conf;
     struct bd_queue conns;
     struct bd_queue spare; /* exchanges to use again */
-    unsigned spares;
+    int spares;
     bool draining; /* no request follows the one under way */
     char date[32]; /* IMF-fixdate (RFC 9110, 5.6.7) of second `date_s` */
     int64_t date_s;

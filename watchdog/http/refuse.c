@@ -32,9 +32,10 @@ void refuse_head(struct conn *c, int status, const char *detail)
         body = "";
     }
     text = bd_arena_printf(arena,
-                           "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                           "Content-Length: %zu\r\nConnection: close\r\nDate: %.*s\r\n\r\n%s",
-                           phrase, strlen(body), (int)date.len, date.p, body);
+                           "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n"
+                           "Date: %.*s\r\n\r\n%s",
+                           phrase, *body ? "Content-Type: text/plain; charset=utf-8\r\n" : "",
+                           strlen(body), (int)date.len, date.p, body);
     buf = uv_buf_init(text, (unsigned)strlen(text));
     conn_write(c, &buf, 1);
 }

@@ -32,6 +32,20 @@ static void put(struct exchange *x, const char *p, size_t len)
     r->len += len;
 }
 
+/* A line break in a value would begin a field of its own (RFC 9110, 5.5). */
+static void put_value(struct exchange *x, struct bd_slice value)
+{
+    size_t at = x->reply.len;
+
+    put(x, value.p, value.len);
+    for (; at < x->reply.len; at++) {
+        char *c = &x->reply.out[at];
+
+        if (*c == '\r' || *c == '\n' || *c == '\0')
+            *c = ' ';
+    }
+}
+
 static void put_text(struct exchange *x, const char *text)
 {
     put(x, text, strlen(text));
@@ -222,7 +236,7 @@ void bd_respond(struct bd_exchange *pub, int status, const struct bd_field *fiel
     for (size_t i = 0; i < fields; i++) {
         put(x, field[i].name.p, field[i].name.len);
         put(x, ": ", 2);
-        put(x, field[i].value.p, field[i].value.len);
+        put_value(x, field[i].value);
         put(x, "\r\n", 2);
     }
     bd_turn_add(x->host->worker, &r->flush, flush_at_turn_end);
@@ -262,6 +276,8 @@ enum bd_flow bd_send(struct bd_exchange *pub, const char *buf, size_t len)
         return BD_GO;
     }
     assert(!r->lent);
+    if (pub->sent_bytes == r->length)
+        exchange_leave(x);
     r->lent = write_piece(x, buf, len) == BD_WAIT;
     return r->lent ? BD_WAIT : BD_GO;
 }
@@ -274,6 +290,7 @@ void bd_end(struct bd_exchange *pub)
 
     assert(x->state == EXCHANGE_OPEN && r->begun);
     assert(r->length < 0 || has_no_body(x) || pub->sent_bytes == r->length);
+    exchange_leave(x);
     if (!r->out_sealed) {
         write_head(x, true);
     } else if (r->framing == REPLY_CHUNKED) {

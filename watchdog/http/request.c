@@ -14,11 +14,6 @@ const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_sl
     return NULL;
 }
 
-static unsigned hex_value(char c)
-{
-    return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
-}
-
 struct bd_slice bd_request_path(struct bd_exchange *x)
 {
     struct bd_slice raw = x->req.path;
@@ -30,7 +25,7 @@ struct bd_slice bd_request_path(struct bd_exchange *x)
     out = bd_arena_alloc(&x->arena, raw.len);
     for (size_t i = 0; i < raw.len; i++) {
         if (raw.p[i] == '%') {
-            out[n++] = (char)(hex_value(raw.p[i + 1]) << 4 | hex_value(raw.p[i + 2]));
+            out[n++] = (char)bd_hex_byte(raw.p + i + 1);
             i += 2;
         } else {
             out[n++] = raw.p[i];

@@ -13,13 +13,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bandog/child.h"
 #include "bandog/log.h"
 #include "bandog/metrics.h"
+#include "children.h"
 #include "conn.h"
 #include "exchange.h"
 #include "host.h"
@@ -162,6 +162,7 @@ static void end_host(struct bd_worker *w, void *arg)
     if (!h)
         return;
     assert(bd_queue_empty(&h->conns));
+    children_release(w);
     while ((q = bd_queue_shift(&h->spare))) {
         struct exchange *x = BD_CONTAINER(q, struct exchange, link);
 
@@ -246,7 +247,7 @@ static void on_connection(uv_poll_t *handle, int status, int events)
     if (!err)
         return;
     /* No descriptor to be had: the client waits in the backlog until there is one. */
-    bd_log("cannot accept a connection: %s, trying again in %d ms", strerror(err), ACCEPT_RETRY_MS);
+    bd_log("cannot accept a connection: %s, trying again in %d ms", uv_strerror(-err), ACCEPT_RETRY_MS);
     uv_poll_stop(&s->listener);
     uv_timer_start(&s->retry, on_retry, ACCEPT_RETRY_MS, 0);
 }
@@ -405,7 +406,7 @@ int bd_server_open(struct bd_server **ret_server, uv_loop_t *loop,
     s->loop = loop;
     s->fd = listen_any(conf->port);
     if (s->fd < 0) {
-        bd_fail(err, "listen tcp :%d: %s", conf->port, strerror(-s->fd));
+        bd_fail(err, "listen tcp :%d: %s", conf->port, uv_strerror(s->fd));
         goto fail;
     }
     s->port = port_of(s->fd);
