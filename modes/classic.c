@@ -89,15 +89,35 @@ static const struct classic_conf *conf_of(const struct call *call)
 
 /* Answering */
 
-/* Of an answer that begins with these bytes. */
-static struct bd_slice content_type(struct call *call, int status, struct bd_slice begin)
+/* The first bytes of the answer's body. */
+static struct bd_slice begin_of_body(struct call *call, char buf[BD_SNIFF_BYTES])
+{
+    const struct answer *a = &of(call)->answer;
+    struct bd_slice piece[2] = {a->front, held_begin(&a->held)};
+    size_t len = 0;
+
+    for (int i = 0; i < 2; i++) {
+        size_t room = BD_SNIFF_BYTES - len;
+        size_t n = piece[i].len < room ? piece[i].len : room;
+
+        if (n > 0)
+            memcpy(buf + len, piece[i].p, n);
+        len += n;
+    }
+    return (struct bd_slice){buf, len};
+}
+
+static struct bd_slice content_type(struct call *call, int status)
 {
     const struct bd_field *field = bd_request_field(&call->x->req, BD_SLICE("content-type"));
+    char buf[BD_SNIFF_BYTES];
+    struct bd_slice begin;
 
     if (status == 200 && call->conf->content_type)
         return bd_slice_of(call->conf->content_type);
     if (status == 200 && field && field->value.len > 0)
         return field->value;
+    begin = begin_of_body(call, buf);
     if (begin.len == 0)
         return (struct bd_slice){NULL, 0};
     return bd_slice_of(bd_sniff(begin.p, begin.len));
@@ -105,9 +125,7 @@ static struct bd_slice content_type(struct call *call, int status, struct bd_sli
 
 static void respond(struct call *call, int status, int64_t length)
 {
-    struct answer *a = &of(call)->answer;
-    struct bd_slice begin = status == 200 ? held_begin(&a->held) : a->front;
-    struct bd_slice type = content_type(call, status, begin);
+    struct bd_slice type = content_type(call, status);
     struct bd_field field[2];
     size_t n = 0;
 

@@ -7,18 +7,40 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bandog/log.h"
 #include "marshal.h"
+
+#define FPROCESS_SHOWN_BYTES 200
 
 static const struct bd_field plain_text = {BD_SLICE("Content-Type"),
                                            BD_SLICE("text/plain; charset=utf-8")};
 
+/* A sentence about fprocess, whose text may hold anything. */
+static int complain(const struct fork_conf *conf, struct bd_error *err, const char *what,
+                    const char *why)
+{
+    struct bd_arena arena;
+    struct bd_slice shown;
+    int result;
+
+    bd_arena_init(&arena);
+    shown = bd_printable(&arena, bd_slice_of(conf->fprocess));
+    if (shown.len > FPROCESS_SHOWN_BYTES)
+        shown.len = FPROCESS_SHOWN_BYTES;
+    result = bd_fail(err, "fprocess=\"%.*s\" %s: %s", BD_ARG(shown), what, why);
+    bd_arena_release(&arena);
+    return result;
+}
+
 int fork_init(struct fork_conf *conf, struct bd_error *err)
 {
+    struct bd_error why;
+
     if (!conf->fprocess || !*conf->fprocess)
         return bd_fail(err, "fprocess (or function_process) is not set; it is the command to run "
                             "for each request, for example fprocess=cat");
-    if (bd_command_parse(&conf->command, conf->fprocess, getenv("PATH"), err))
-        return -1;
+    if (bd_command_parse(&conf->command, conf->fprocess, getenv("PATH"), &why))
+        return complain(conf, err, "is no command", why.text);
     environ_init(&conf->environ, environ);
     bd_duration_print(conf->exec_timeout, conf->exec_timeout_ns);
     return 0;
@@ -28,8 +50,7 @@ int fork_check(const struct fork_conf *conf, struct bd_error *err)
 {
     if (conf->command.path)
         return 0;
-    return bd_fail(err, "fprocess=\"%.200s\" cannot be started: %s", conf->fprocess,
-                   conf->command.error.text);
+    return complain(conf, err, "cannot be started", conf->command.error.text);
 }
 
 /* The clock */

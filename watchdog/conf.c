@@ -65,6 +65,9 @@ static const struct bd_option rows[] = {
     {.name = "jwt_auth_local", .type = BD_BOOL_ONE, .family = BD_OTHERS,
      .offset = offsetof(struct conf, jwt_auth_local), .initial = "false",
      .help = "for jwt_auth, without effect until that is supported"},
+    {.name = "ready_path", .type = BD_TEXT, .family = BD_OTHERS,
+     .offset = offsetof(struct conf, ready_path), .unit = "path",
+     .help = "for /_/ready to ask the function; not supported yet, warned about"},
     {.name = "TMPDIR", .type = BD_TEXT, .flags = BD_OWN, .offset = offsetof(struct conf, tmpdir),
      .initial = "/tmp", .unit = "path",
      .help = "folder of the lock file .lock and of output too large to hold in memory"},
@@ -152,10 +155,8 @@ static const struct bd_mode *choose_mode(char *const *environ_rows)
     return mode ? mode : bd_modes[0]; /* load_rows() complains */
 }
 
-static void check_together(struct loading *l, const struct conf *c, char *const *environ_rows)
+static void check_together(struct loading *l, const struct conf *c)
 {
-    const char *ready_path = bd_environ_get(environ_rows, "ready_path");
-
     if (c->port < 0 || c->port > 65535)
         error(l, "port=\"%lld\" is no TCP port; allowed: 0 to 65535", (long long)c->port);
     if (c->mode->family == BD_OTHERS && c->write_timeout_ns == 0)
@@ -163,7 +164,7 @@ static void check_together(struct loading *l, const struct conf *c, char *const 
     if (c->jwt_auth)
         error(l, "jwt_auth=true: this version cannot check tokens, and does not start without the "
                  "check; unset jwt_auth to serve unauthenticated");
-    if (c->mode->family == BD_OTHERS && ready_path && *ready_path)
+    if (c->ready_path && *c->ready_path)
         complain(l, "ready_path is not supported yet: /_/ready does not call it");
 }
 
@@ -202,7 +203,7 @@ struct conf_problems conf_load(struct conf *c, char *const *environ_rows, FILE *
     if (!c->mode_conf)
         abort();
     load_rows(&l, c->mode->option, c->mode_conf, c->mode->family, environ_rows);
-    check_together(&l, c, environ_rows);
+    check_together(&l, c);
     if (c->mode->init && c->mode->init(c->mode_conf, &err))
         error(&l, "%s", err.text);
     else if (c->mode->check && c->mode->check(c->mode_conf, &err))

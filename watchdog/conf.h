@@ -26,6 +26,7 @@ struct conf {
     bool suppress_lock;
     bool strict_config;
     bool jwt_auth, jwt_auth_debug, jwt_auth_local;
+    const char *ready_path;
     const char *tmpdir; /* as lock.h and held output find it, too */
 
     char read_timeout[BD_DURATION_BYTES]; /* the two above, printed */

@@ -208,7 +208,7 @@ class Lines(threading.Thread):
     def __init__(self, pipe):
         super().__init__(daemon=True)
         self.pipe = pipe
-        self.data = b""
+        self.data = bytearray()
         self.ended = pipe is None
         self.changed = threading.Condition()
         self.start()
@@ -225,15 +225,17 @@ class Lines(threading.Thread):
                 return
 
     def wait(self, found, timeout):
-        """The first true value of found(data), None when the pipe ends or time is up before."""
+        """The first true value of found(), None when the pipe ends or time is up before."""
         end = time.monotonic() + timeout
-        with self.changed:
-            while True:
-                value = found(self.data)
-                left = end - time.monotonic()
-                if value or self.ended or left <= 0:
-                    return value or None
-                self.changed.wait(left)
+        while True:
+            with self.changed:
+                seen, ended = len(self.data), self.ended
+            value = found()  # without the lock: the reader must never keep the writer waiting
+            left = end - time.monotonic()
+            if value or ended or left <= 0:
+                return value or None
+            with self.changed:
+                self.changed.wait_for(lambda: len(self.data) != seen or self.ended, left)
 
     def text(self):
         with self.changed:
@@ -289,7 +291,7 @@ class Watchdog:
         """The count-th line (without its time) that the pattern is found in, as a match."""
         expression = re.compile(pattern)
 
-        def found(_):
+        def found():
             matches = [m for m in map(expression.search, self.messages()) if m]
             return matches[count - 1] if len(matches) >= count else None
 
@@ -380,9 +382,11 @@ class Watchdog:
         return self.descriptors()
 
     def assert_keeps_no_descriptor(self, work, times):
-        """Runs work() some times and compares. What is opened once, by the first calls of each worker, may stay."""
-        for _ in range(6):
-            work()
+        """
+        Runs work() some times and compares. What is opened once, by the first call of a worker, may
+        stay, so start it with workers="1".
+        """
+        work()
         self.wait_no_processes()
         before = self.idle_descriptors()
         for _ in range(times):

@@ -285,8 +285,12 @@ def assert_answer(a, status, body=b"", fields=None, framing="length", reason=Non
 
 
 def assert_refusal(a, status, detail="", body=None):
-    """A request that was not understood: the text in the status line and as the body, then the end."""
-    reason = REASONS[status] + detail
+    """
+    A request that was not understood: the text in the status line and as the body, then the end.
+    `detail` None: there may be any.
+    """
+    reason = a.reason if detail is None else REASONS[status] + detail
+    assert reason.startswith(REASONS[status]), a
     assert_answer(
         a,
         status,

@@ -8,7 +8,7 @@ from harness import with_rows
 
 COMMON = {
     "mode", "fprocess", "port", "read_timeout", "write_timeout", "healthcheck_interval", "exec_timeout", "content_type",
-    "max_inflight", "suppress_lock", "jwt_auth", "jwt_auth_debug", "jwt_auth_local",
+    "max_inflight", "suppress_lock", "jwt_auth",
     "workers", "metrics_port", "strict_config", "kill_grace", "output_grace",
 }  # fmt: skip
 CLASSIC = COMMON | {"write_debug", "cgi_headers", "combine_output", "marshal_request", "debug_headers"}

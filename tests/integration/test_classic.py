@@ -140,7 +140,7 @@ def test_content_type_setting_on_an_empty_answer(watchdog):
 
 def test_content_type_setting_cannot_inject_fields(watchdog):
     w = watchdog("cat", content_type="a/b\r\nX-Evil: 1", ready=False)
-    match = w.err.wait(lambda _: "Writing lock-file" in w.err.text(), 20 * SLOW)
+    match = w.err.wait(lambda: "Writing lock-file" in w.err.text(), 20 * SLOW)
     if not match:  # refused at start is as good
         w.process.wait(20 * SLOW)
         w.over = True

@@ -55,7 +55,7 @@ PLAIN_400 = {
     "half-escape": b"GET /%4 HTTP/1.1\r\n" + HOST + b"\r\n",
     "empty-escape": b"GET /% HTTP/1.1\r\n" + HOST + b"\r\n",
     "bad-escape-before-query": b"GET /%g1?q HTTP/1.1\r\n" + HOST + b"\r\n",
-    "no-colon": head(b"X-A b"),
+    "no-colon": head(b"X-A"),
     "empty-name": head(b": b"),
     "no-token-name": head(b"X(A: b"),
     "control-in-name": head(b"X\x01A: b"),
@@ -78,7 +78,6 @@ PLAIN_400 = {
     "length-beyond-64-bit": head(b"Content-Length: 18446744073709551619") + b"abc",
     "length-two-different": head(b"Content-Length: 3", b"Content-Length: 4") + b"abcd",
     "length-two-equal": head(b"Content-Length: 3", b"Content-Length: 3") + b"abc",
-    "http-1.0-chunked": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 }
 
 
@@ -88,6 +87,7 @@ def test_plain_400(watchdog, raw):
 
 
 FLAW_53 = {
+    "http-1.0-chunked": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "length-and-chunked": head(b"Content-Length: 3", b"Transfer-Encoding: chunked") + b"0\r\n\r\n",
     "chunked-and-length": head(b"Transfer-Encoding: chunked", b"Content-Length: 3") + b"0\r\n\r\n",
     "lf-only": b"GET / HTTP/1.1\nHost: x\n\n",
@@ -101,7 +101,8 @@ FLAW_53 = {
 
 @pytest.mark.parametrize("raw", FLAW_53.values(), ids=FLAW_53)
 def test_flaw_53_smuggling_aids_are_refused(watchdog, raw):
-    assert_refused(watchdog("cat"), raw, 400)
+    """With whatever detail: the originals accept them."""
+    assert_refused(watchdog("cat"), raw, 400, detail=None)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +292,7 @@ def test_accepted(watchdog, mode, raw):
 
 
 def test_refusals_leave_no_descriptor(watchdog):
-    w = watchdog("cat")
+    w = watchdog("cat", workers="1")
 
     def refuse_all():
         for raw in PLAIN_400.values():

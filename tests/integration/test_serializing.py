@@ -151,7 +151,7 @@ def test_flaw_10_process_that_does_not_read_a_large_body(serializing, steps):
 
 
 def test_flaw_28_process_that_closes_stdin_early_is_waited_for(serializing):
-    w = serializing("steps close-in out:done")
+    w = serializing("steps close-in out:done", workers="1")
 
     def call():
         assert w.call("POST", body=b"x" * 200_000).body == b"done"

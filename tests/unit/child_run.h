@@ -333,7 +333,7 @@ static int set_up(void **state)
     sigprocmask(SIG_SETMASK, &all, NULL);
     uv_loop_init(&first);
     uv_loop_close(&first);
-    return prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 static int tear_down(void **state)

@@ -48,7 +48,7 @@ static void test_rest_of_group_is_killed(void **state)
 
 static void test_orphan_in_group_is_killed(void **state)
 {
-    struct run r = {.script = "trap '' TERM; sleep 60 & echo $!; trap - TERM; sleep 60",
+    struct run r = {.script = "trap '' TERM; sleep 60 & echo $!; trap - TERM; exec sleep 60",
                     .output = leave_at_output,
                     .kill_grace_ns = 20 * MS};
 
@@ -239,7 +239,7 @@ static void test_kill_all(void **state)
         {.script = "exec sleep 60"},
         {.script = "trap '' TERM; exec sleep 60", .started = leave},
         {.script = "trap '' TERM; exec sleep 60"},
-        {.script = "sleep 60 & echo $!; wait", .output = kill_everyone_at_output},
+        {.script = "sleep 60 & echo $!; exec sleep 60", .output = kill_everyone_at_output},
         {.script = NULL},
     };
 

@@ -29,11 +29,13 @@ static enum body_result count(struct body *b, char *buf, size_t len, struct bd_s
 
 static const char *error_text(const llhttp_t *parser, llhttp_errno_t err)
 {
-    if (*llhttp_get_error_pos(parser) == '\n')
+    const char *reason = llhttp_get_error_reason(parser);
+
+    if (strncmp(reason, "Missing expected CR", 19) == 0)
         return "chunked line ends with bare LF";
     if (err != HPE_INVALID_CHUNK_SIZE)
         return "malformed chunked encoding";
-    return strstr(llhttp_get_error_reason(parser), "overflow") ? "http chunk length too large"
+    return strstr(reason, "overflow") ? "http chunk length too large"
                                                                 : "invalid byte in chunk length";
 }
 

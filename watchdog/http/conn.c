@@ -568,7 +568,7 @@ static void on_wait_over(struct bd_deadline *d)
         conn_close(c);
         break;
     case CONN_HEAD:
-        if (x->head.step < HEAD_FIELDS) {
+        if (!memchr(c->buf, '\n', c->len)) { /* not even the request line */
             refuse_head(c, 400, NULL);
             linger(c);
         } else {

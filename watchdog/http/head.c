@@ -350,12 +350,12 @@ static enum head_result begin_fields(struct head *h, const char *buf, size_t len
     return HEAD_COMPLETE;
 }
 
-/* Does a name end in blanks before its colon? (RFC 9112, 5.1) */
+/* Is it a blank in a name, or between it and its colon? (RFC 9112, 5.1) */
 static bool has_blank_before_colon(const char *buf, const char *pos, const char *end)
 {
     if (pos == buf || (*pos != ' ' && *pos != '\t') || !is_token_byte((unsigned char)pos[-1]))
         return false;
-    while (pos < end && (*pos == ' ' || *pos == '\t'))
+    while (pos < end && *pos != ':' && *pos != '\r')
         pos++;
     return pos < end && *pos == ':';
 }

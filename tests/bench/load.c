@@ -1,0 +1,373 @@
+/*
+ * load.c - HTTP/1.1 clients with kept connections, as cheap as they can be
+ *
+ *     load [-c CONNECTIONS] [-s SECONDS] [-n REQUESTS] [-w WARM_UP_SECONDS] [-p PID] PORT
+ *
+ * One thread, one request under way per connection: POST with BODY, to which the answer must be
+ * 200 and BODY, with Content-Length or chunked. It shares the processors with what it measures, so
+ * it makes one read and one write per request and looks at the answer once.
+ *
+ * With -p the processor time of that process is taken over the same span of time: of its own
+ * threads, and of the children that it has reaped.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BODY "Hello, world" /* 12 bytes, as spawn.c sends */
+#define ANSWER_BYTES 4096
+#define BATCH 256
+#define PATIENCE_MS 20000
+#define LENGTH_OF(text) (sizeof(text) - 1)
+
+struct client {
+    int fd;
+    int64_t sent_ns;
+    size_t len;
+    char answer[ANSWER_BYTES];
+};
+
+/* Processor time so far. */
+struct sample {
+    int64_t at_ns;
+    double load_us, self_us, children_us;
+};
+
+static int connections = 8, port;
+static double seconds = 3, warm_up = 0.3;
+static int64_t requests = INT64_MAX;
+static pid_t watched;
+
+static char request[512];
+static size_t request_len;
+static struct client *client;
+static int epoll_fd;
+
+static int64_t sent, answered;
+static struct {
+    uint32_t *us;
+    size_t n, room;
+} latency;
+
+__attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fprintf(stderr, "load: ");
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    exit(1);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* Processor time */
+
+static double watched_self_us(void)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(watched, &clock) != 0 || clock_gettime(clock, &t) < 0)
+        fail("process %d is not there", (int)watched);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static double watched_children_us(void)
+{
+    unsigned long user, system;
+    char path[64], text[1024];
+    const char *rest;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)watched);
+    file = fopen(path, "r");
+    if (!file || !fgets(text, sizeof(text), file))
+        fail("%s cannot be read", path);
+    fclose(file);
+    rest = strrchr(text, ')'); /* field 2; wanted are 16 and 17 */
+    if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %lu %lu",
+                        &user, &system) != 2)
+        fail("%s has another form", path);
+    return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+}
+
+static struct sample take_sample(void)
+{
+    struct sample s = {.at_ns = now_ns()};
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    s.load_us = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+                (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+    if (watched) {
+        s.self_us = watched_self_us();
+        s.children_us = watched_children_us();
+    }
+    return s;
+}
+
+/* Answers */
+
+/* The field's value within a head, which ends with an empty line; NULL when there is none. */
+static const char *field(const char *head, const char *end, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *p = head; (p = memchr(p, '\n', (size_t)(end - p))) != NULL;) {
+        p++;
+        if ((size_t)(end - p) > len && p[len] == ':' && strncasecmp(p, name, len) == 0)
+            return p + len + 1 + strspn(p + len + 1, " ");
+    }
+    return NULL;
+}
+
+/* Collects the chunks in `body`. How long the message is; 0: not all of it is here yet. */
+static size_t read_chunks(const char *p, const char *end, char *body, size_t *ret_len)
+{
+    const char *start = p;
+    size_t size;
+
+    *ret_len = 0;
+    for (;;) {
+        const char *line_end = memchr(p, '\n', (size_t)(end - p));
+
+        if (!line_end)
+            return 0;
+        size = strtoul(p, NULL, 16);
+        p = line_end + 1;
+        if ((size_t)(end - p) < size + 2)
+            return 0;
+        memcpy(body + *ret_len, p, size);
+        *ret_len += size;
+        p += size + 2;
+        if (size == 0)
+            return (size_t)(p - start);
+    }
+}
+
+static bool check_answer(struct client *c)
+{
+    static const char status[] = "HTTP/1.1 200 ";
+    const char *end = c->answer + c->len, *head_end, *value;
+    char chunks[ANSWER_BYTES], *body;
+    size_t len, message;
+
+    c->answer[c->len] = '\0';
+    head_end = strstr(c->answer, "\r\n\r\n");
+    if (!head_end)
+        return false;
+    head_end += 4;
+    if (strncmp(c->answer, status, LENGTH_OF(status)) != 0)
+        fail("an answer is not 200:\n%s", c->answer);
+    if ((value = field(c->answer, head_end, "content-length"))) {
+        body = (char *)head_end;
+        len = message = (size_t)atol(value);
+        if ((size_t)(end - head_end) < message)
+            return false;
+    } else if (field(c->answer, head_end, "transfer-encoding")) {
+        body = chunks;
+        message = read_chunks(head_end, end, chunks, &len);
+        if (message == 0)
+            return false;
+    } else {
+        fail("an answer has neither Content-Length nor chunks:\n%s", c->answer);
+    }
+    if (head_end + message != end || len != LENGTH_OF(BODY) || memcmp(body, BODY, len) != 0)
+        fail("an answer is not what was sent:\n%s", c->answer);
+    return true;
+}
+
+static void note_latency(int64_t ns)
+{
+    if (latency.n == latency.room) {
+        latency.room = latency.room ? latency.room * 2 : 65536;
+        latency.us = realloc(latency.us, latency.room * sizeof(*latency.us));
+        if (!latency.us)
+            fail("out of memory");
+    }
+    latency.us[latency.n++] = (uint32_t)(ns / 1000);
+}
+
+/* Clients */
+
+static void send_request(struct client *c, int64_t at_ns)
+{
+    c->len = 0;
+    c->sent_ns = at_ns;
+    sent++;
+    if (send(c->fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len)
+        fail("cannot send: %s", strerror(errno));
+}
+
+/* True when the answer is complete. */
+static bool receive(struct client *c)
+{
+    ssize_t n = read(c->fd, c->answer + c->len, sizeof(c->answer) - 1 - c->len);
+
+    if (n == 0)
+        fail("a connection was closed after %d answers", (int)answered);
+    if (n < 0 && errno != EAGAIN)
+        fail("cannot receive: %s", strerror(errno));
+    if (n < 0)
+        return false;
+    c->len += (size_t)n;
+    return check_answer(c);
+}
+
+/* Until `end_ns` or so many have been sent; then until all answers are here when `drain`. */
+static void run(int64_t end_ns, int64_t last, bool drain)
+{
+    struct epoll_event event[BATCH];
+    bool over = false;
+
+    while (!over || (drain && answered < sent)) {
+        int n = epoll_wait(epoll_fd, event, BATCH, PATIENCE_MS);
+
+        if (n == 0)
+            fail("no answer for %d s", PATIENCE_MS / 1000);
+        for (int i = 0; i < n; i++) {
+            struct client *c = event[i].data.ptr;
+            int64_t at_ns;
+
+            if (!receive(c))
+                continue;
+            at_ns = now_ns();
+            answered++;
+            note_latency(at_ns - c->sent_ns);
+            if (at_ns >= end_ns || sent >= last)
+                over = true;
+            if (!over || !drain)
+                send_request(c, at_ns);
+        }
+    }
+}
+
+static void open_clients(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct epoll_event event = {.events = EPOLLIN};
+    int on = 1;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    client = calloc((size_t)connections, sizeof(*client));
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!client || epoll_fd < 0)
+        fail("cannot start");
+    for (struct client *c = client; c < client + connections; c++) {
+        c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+            fail("cannot connect to port %d: %s", port, strerror(errno));
+        event.data.ptr = c;
+        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) < 0)
+            fail("epoll_ctl: %s", strerror(errno));
+    }
+}
+
+/* Results */
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static unsigned percentile(unsigned percent)
+{
+    return latency.n ? latency.us[(latency.n - 1) * percent / 100] : 0;
+}
+
+static void report(const struct sample *a, const struct sample *b, int64_t answers)
+{
+    double n = (double)answers, span = (double)(b->at_ns - a->at_ns) / 1e9;
+
+    qsort(latency.us, latency.n, sizeof(*latency.us), by_value);
+    printf("connections=%d answers=%lld seconds=%.3f rate=%.1f p50_us=%u p99_us=%u load_us=%.2f",
+           connections, (long long)answers, span, n / span, percentile(50), percentile(99),
+           (b->load_us - a->load_us) / n);
+    if (watched)
+        printf(" self_us=%.2f children_us=%.2f", (b->self_us - a->self_us) / n,
+               (b->children_us - a->children_us) / n);
+    printf("\n");
+}
+
+static void read_options(int argc, char **argv)
+{
+    int option;
+
+    while ((option = getopt(argc, argv, "c:s:n:w:p:")) > 0)
+        switch (option) {
+        case 'c':
+            connections = atoi(optarg);
+            break;
+        case 's':
+            seconds = atof(optarg);
+            break;
+        case 'n':
+            requests = atoll(optarg);
+            break;
+        case 'w':
+            warm_up = atof(optarg);
+            break;
+        case 'p':
+            watched = atoi(optarg);
+            break;
+        default:
+            exit(2);
+        }
+    if (optind + 1 != argc || connections < 1)
+        fail("usage: load [-c CONNECTIONS] [-s SECONDS] [-n REQUESTS] [-w SECONDS] [-p PID] PORT");
+    port = atoi(argv[optind]);
+}
+
+int main(int argc, char **argv)
+{
+    struct sample before, after;
+    int64_t first;
+
+    read_options(argc, argv);
+    request_len = (size_t)snprintf(request, sizeof(request),
+                                   "POST / HTTP/1.1\r\n"
+                                   "Host: 127.0.0.1:%d\r\n"
+                                   "Accept: */*\r\n"
+                                   "Content-Type: text/plain\r\n"
+                                   "Content-Length: %zu\r\n"
+                                   "\r\n" BODY,
+                                   port, LENGTH_OF(BODY));
+    open_clients();
+    for (int i = 0; i < connections; i++)
+        send_request(&client[i], now_ns());
+    run(now_ns() + (int64_t)(warm_up * 1e9), INT64_MAX, false);
+
+    before = take_sample();
+    first = answered;
+    latency.n = 0;
+    run(before.at_ns + (int64_t)(seconds * 1e9), requests == INT64_MAX ? requests : sent + requests,
+        true);
+    after = take_sample();
+    report(&before, &after, answered - first);
+    return 0;
+}
