@@ -23,61 +23,73 @@ static void on_pause_over(struct bd_deadline *d)
     answer_drain(BD_CONTAINER(d, struct answer, pause));
 }
 
-/* True when all that is held has been sent; else the exchange goes on later, or was cut. */
-static bool flush(struct answer *a)
+enum progress {
+    SENT,  /* all there is */
+    LATER, /* answer_drain() goes on */
+    OVER,  /* the exchange had to be cut: neither it nor the answer is there any more */
+};
+
+static enum progress flush(struct answer *a)
 {
     struct bd_exchange *x = a->call->x;
 
     switch (held_send(&a->held, x)) {
     case HELD_SENT:
         held_release(&a->held);
-        return true;
+        return SENT;
     case HELD_WAIT:
-        return false;
+        return LATER;
     case HELD_PAUSE:
         bd_deadline_start(x->worker, &a->pause, 0, on_pause_over);
-        return false;
+        return LATER;
     case HELD_LOST:
-        fork_abort(a->call);
-        answer_release(a);
-        bd_cut(x, "output held on disk cannot be read");
-        return false;
+        break;
     }
-    return false;
+    fork_abort(a->call);
+    answer_release(a);
+    bd_cut(x, "output held on disk cannot be read");
+    return OVER;
 }
 
-/* The rest of an answer whose process has ended. */
-static bool send_rest(struct answer *a)
+/* The rest of an answer whose process has ended, and then its end. */
+static enum progress send_rest(struct answer *a)
 {
+    struct bd_exchange *x = a->call->x;
     struct bd_slice front = a->front;
+    enum progress progress;
 
     a->front = (struct bd_slice){NULL, 0};
-    if (front.len > 0 && bd_send(a->call->x, front.p, front.len) == BD_WAIT)
-        return false;
-    return flush(a);
+    if (front.len > 0 && bd_send(x, front.p, front.len) == BD_WAIT)
+        return LATER;
+    progress = flush(a);
+    if (progress != SENT)
+        return progress;
+    bd_end(x);
+    return OVER;
 }
 
 /* The rest of what is held, then the piece that could not be. */
-static enum bd_flow stream_on(struct answer *a)
+static enum progress stream_on(struct answer *a)
 {
     struct bd_slice piece = a->piece;
+    enum progress progress = SENT;
 
-    if (a->held.len > 0 && !flush(a))
-        return BD_WAIT;
+    if (a->held.len > 0)
+        progress = flush(a);
+    if (progress != SENT)
+        return progress;
     a->piece = (struct bd_slice){NULL, 0};
-    return bd_send(a->call->x, piece.p, piece.len);
+    return bd_send(a->call->x, piece.p, piece.len) == BD_WAIT ? LATER : SENT;
 }
 
 void answer_drain(struct answer *a)
 {
-    struct bd_exchange *x = a->call->x;
+    struct bd_child *child = a->call->child;
 
-    if (a->ending) {
-        if (send_rest(a))
-            bd_end(x);
-    } else if (stream_on(a) == BD_GO && a->call->child) {
-        bd_child_resume(a->call->child);
-    }
+    if (a->ending)
+        send_rest(a);
+    else if (stream_on(a) == SENT && child)
+        bd_child_resume(child);
 }
 
 enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
@@ -94,7 +106,7 @@ enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
         a->respond(a->call, 200, -1);
     }
     a->piece = (struct bd_slice){buf, len};
-    return stream_on(a);
+    return stream_on(a) == LATER ? BD_WAIT : BD_GO;
 }
 
 void answer_send(struct answer *a, int status, struct bd_slice front)
@@ -106,8 +118,6 @@ void answer_send(struct answer *a, int status, struct bd_slice front)
         a->front = front;
         a->respond(call, status, (int64_t)(front.len + a->held.len));
     }
-    if (send_rest(a))
-        bd_end(call->x);
-    else
+    if (send_rest(a) == LATER)
         fork_release_body(call);
 }

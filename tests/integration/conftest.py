@@ -43,7 +43,7 @@ def watchdog(scratch, request):
 
     def start(fprocess=None, *, args=(), wrapper=(), ready=True, popen=None, **changes):
         env = merged(base_environment(scratch / "tmp"), {"fprocess": fprocess, **changes})
-        w = Watchdog(env, env.get("TMPDIR") or "/tmp", args=args, wrapper=wrapper, **(popen or {}))
+        w = Watchdog(env, env.get("TMPDIR") or scratch / "tmp", args=args, wrapper=wrapper, **(popen or {}))
         started.append(w)
         if ready:
             w.wait_until_ready()

@@ -262,8 +262,9 @@ class Watchdog:
 
     @property
     def port(self):
-        if self.env.get("port", "0") != "0":
-            return int(self.env["port"])
+        chosen = self.env.get("port", "")
+        if re.fullmatch(r"[1-9]\d*", chosen):
+            return int(chosen)
         return int(self.wait_for_log(r"^Listening on port: (\d+)$").group(1))
 
     @property
@@ -271,8 +272,8 @@ class Watchdog:
         return self.tmp / ".lock"
 
     def wait_until_ready(self):
-        self.wait_for_log(r"^Writing lock-file to: |^Warning: \"suppress_lock\" is enabled\.")
-        if self.env.get("suppress_lock") != "true":
+        line = self.wait_for_log(r"^Writing lock-file to: |^Warning: \"suppress_lock\" is enabled\.")
+        if line.group(0).startswith("Writing"):
             eventually(self.lock.exists, "the lock file is there")
 
     def wait_until_connectable(self):
@@ -311,6 +312,16 @@ class Watchdog:
         lines = self.messages()
         last = max(i for i, m in enumerate(lines) if re.match(r"Writing lock-file|Warning: \"suppress_lock\"", m))
         return lines[last + 1 :]
+
+    def stop_and_read(self):
+        """
+        Stops it, then gives the lines between those of the start and those of the shutdown. For
+        tests that no line was written: only now is it sure that none is on its way.
+        """
+        self.stop()
+        lines = self.call_messages()
+        end = next(i for i, m in enumerate(lines) if re.match(r"SIG\w+: no new connections in ", m))
+        return lines[:end]
 
     def stdout(self):
         return self.out.text()
@@ -356,7 +367,7 @@ class Watchdog:
         names = []
         for fd in os.listdir(f"/proc/{self.pid}/fd"):
             try:
-                names.append(re.sub(r"\d+", "N", os.readlink(f"/proc/{self.pid}/fd/{fd}")))
+                names.append(re.sub(r"\[\d+\]", "[N]", os.readlink(f"/proc/{self.pid}/fd/{fd}")))
             except FileNotFoundError:
                 pass
         return sorted(names)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import BINARY, SAN, need_program, status_kb
+from harness import BINARY, REPO, SAN, need_program, status_kb
 
 pytestmark = pytest.mark.skipif(bool(SAN), reason="the release only, not builds with sanitizers")
 
@@ -69,7 +69,7 @@ def test_hardened(elf):
 
 
 def test_no_paths_of_the_build_machine(elf):
-    assert str(BINARY.parent.parent).encode() not in elf.data
+    assert str(REPO).encode() not in elf.data
 
 
 def test_memory_at_rest(watchdog):

@@ -12,7 +12,7 @@ COMMON = {
     "workers", "metrics_port", "strict_config", "kill_grace", "output_grace",
 }  # fmt: skip
 CLASSIC = COMMON | {"write_debug", "cgi_headers", "combine_output", "marshal_request", "debug_headers"}
-OTHERS = COMMON | {"function_process", "prefix_logs", "log_buffer_size", "ready_path"}
+OTHERS = COMMON | {"function_process", "prefix_logs", "log_buffer_size"}
 
 
 @pytest.mark.parametrize("mode, names", [("classic", CLASSIC), ("streaming", OTHERS), ("serializing", OTHERS)])
@@ -62,12 +62,6 @@ def test_defaults(fwatchdog, mode, wanted):
 
 def test_mode_default_is_classic(fwatchdog):
     assert fwatchdog("--check", fprocess="cat").settings()["mode"] == ("classic", "default")
-
-
-@pytest.mark.parametrize("value", [None, ""])
-def test_temporary_folder_default(fwatchdog, value):
-    settings = fwatchdog("--check", fprocess="cat", TMPDIR=value).settings()
-    assert settings["TMPDIR"] == ("/tmp", "default")
 
 
 def test_values_from_the_environment(fwatchdog):

@@ -134,7 +134,7 @@ def test_cannot_run_in_classic(watchdog, programs, line, text):
     w = watchdog(line)
     for _ in range(2):
         assert_answer(w.call("POST", body=b"x"), 500, text.encode() + b"\n", TEXT)
-    assert w.call_messages() == ["Forking fprocess."] * 2, "it was said at start, not per request"
+    assert w.stop_and_read() == ["Forking fprocess."] * 2, "it was said at start, not per request"
 
 
 @cannot_run

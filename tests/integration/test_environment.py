@@ -253,19 +253,22 @@ def test_certifier_finds_its_rows(watchdog, mode):
 
 
 def test_process_gets_what_the_watchdog_has(watchdog, scratch, mode):
-    """Working directory, umask, limits, session and signals as the watchdog was given them; pipes for the rest."""
+    """Working directory, umask, limits and session as the watchdog was given them; a group of its own."""
     w = watchdog("facts", mode=mode, wrapper=FEW_FILES, popen={"cwd": scratch, "umask": 0o027})
     facts = dict(line.split(" ", 1) for line in w.call().body.decode().splitlines() if not line.startswith("fd "))
-    facts.pop("SigCgt")
     assert facts == {
         "cwd": str(scratch),
         "umask": "0027",
         "files": "300 4000",
-        "SigBlk": "0000000000000000",
-        "SigIgn": "0000000000000000",
         "leads-group": "1",
         "session": str(w.pid),
     }
+
+
+def test_process_has_no_signal_blocked_or_ignored(watchdog, mode):
+    lines = watchdog("cat /proc/self/status", mode=mode).call().body.decode().splitlines()
+    facts = dict(line.split(":\t", 1) for line in lines if line.startswith("Sig"))
+    assert (facts["SigBlk"], facts["SigIgn"]) == ("0" * 16, "0" * 16)
 
 
 def test_standard_streams_are_pipes(watchdog, mode):

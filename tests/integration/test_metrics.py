@@ -175,13 +175,6 @@ def test_served_during_the_drain(measured, gate):
     w.ended()
 
 
-def test_process_metrics(measured):
-    samples = rows(measured("cat"))
-    for name in ("cpu_seconds_total", "open_fds", "max_fds", "resident_memory_bytes", "virtual_memory_bytes",
-                 "start_time_seconds"):  # fmt: skip
-        assert float(samples[f"process_{name}"]) >= 0
-
-
 def test_the_function_port_has_no_metrics(measured):
     a = measured("steps out:function").call("GET", "/metrics")
     assert_answer(a, 200, b"function", {"Content-Type": "text/plain; charset=utf-8", "X-Duration-Seconds": re.compile(r"[\d.]+")})

@@ -30,7 +30,7 @@ class Container:
                 try:
                     if os.readlink(f"/proc/{name}/ns/pid") == inside:
                         found.append(int(name))
-                except (FileNotFoundError, ProcessLookupError):
+                except OSError:  # gone, or a zombie, or not ours to look at
                     pass
         return found
 
@@ -64,10 +64,10 @@ def test_serves(container, mode):
 
 
 def test_function_is_an_ordinary_process(container):
-    """Not process 1, and without its special treatment of signals."""
+    """Not process 1, and the leader of its own group."""
     c = container("facts")
     facts = c.w.call().body.decode().splitlines()
-    assert "leads-group 1" in facts and "SigIgn 0000000000000000" in facts
+    assert "leads-group 1" in facts
     c.signal(signal.SIGTERM)
     c.w.ended()
 
@@ -109,6 +109,7 @@ def test_second_signal_is_passed_on(container):
 
 
 def test_exit_status_is_passed(container, watchdog, taken_port):
+    del container  # it skips where there are no namespaces
     w = watchdog("cat", wrapper=UNSHARE, port=taken_port, ready=False)
     assert w.process.wait(PATIENCE) == 1
     w.ended(status=1)

@@ -22,9 +22,8 @@ def serializing(watchdog):
 
 
 def assert_log(w, *wanted):
-    """All lines since the start, in whatever order they came."""
-    eventually(lambda: len(w.call_messages()) >= len(wanted), "all lines are there")
-    lines = w.call_messages()
+    """All lines about calls, in whatever order they came. Stops the watchdog."""
+    lines = w.stop_and_read()
     assert len(lines) == len(wanted), lines
     for expression in wanted:
         assert [line for line in lines if re.fullmatch(expression, line)], (expression, lines)

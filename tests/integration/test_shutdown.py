@@ -121,9 +121,9 @@ def test_second_signal_skips_to_the_drain_and_third_ends_it(watchdog, gate, mode
         w.wait_for_log("^No new connections allowed, draining: 1 requests$")
         os.kill(pid, 0)
         w.send_signal(signal.SIGTERM)
-        w.ended()
         rest = c.raw_until_close()
         assert b" 200 " not in rest.split(b"\r\n")[0]
+    w.ended()
     wait_gone(pid)
 
 
@@ -155,15 +155,25 @@ def test_flaw_37_interval_from_write_timeout_0(watchdog):
     w.stop()
 
 
-@pytest.mark.parametrize("raw", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost"], ids=["nothing", "line", "head"])
-def test_flaw_38_unused_connections_do_not_delay(watchdog, raw):
+def test_flaw_38_unused_connections_do_not_delay(watchdog):
     w = watchdog("cat", write_timeout="600s", read_timeout="600s")
     used = w.connect()
     used.call("POST", body=b"x")
-    unused = [w.connect() for _ in range(5)]
-    if raw:
-        unused[0].send(raw)
-        time.sleep(0.1)
+    for _ in range(5):
+        w.connect()
+    began = time.monotonic()
+    w.stop()
+    assert time.monotonic() - began < 5 * SLOW
+
+
+@pytest.mark.parametrize("raw", [b"GET / HT", b"GET / HTTP/1.1\r\nHost"], ids=["line", "head"])
+def test_flaw_38_half_a_request_does_not_delay(watchdog, raw):
+    """Nothing is in flight until its head is there."""
+    w = watchdog("cat", write_timeout="600s", read_timeout="600s")
+    c = w.connect()
+    c.call("POST", body=b"x")
+    c.send(raw)
+    time.sleep(0.2)
     began = time.monotonic()
     w.stop()
     assert time.monotonic() - began < 5 * SLOW
@@ -188,7 +198,6 @@ def test_lock_file_that_is_gone_already(watchdog):
     lock = w.lock
     w.stop()
     assert f"Unable to mark server as unhealthy: remove {lock}: no such file or directory" in tail(w)
-    assert not [m for m in tail(w) if m.startswith("Removing lock-file") and "Unable" in m]
 
 
 def test_suppressed_lock_is_not_removed_nor_missed(watchdog):

@@ -208,9 +208,17 @@ static void refuse(struct conn *c)
     linger(c);
 }
 
+/* Room behind the head for what comes next, once all that was there has been taken. */
+static void reuse_body_room(struct conn *c)
+{
+    if (c->at == c->len)
+        c->at = c->len = c->x->head.at;
+}
+
 static void request_is_whole(struct conn *c)
 {
     c->reads = CONN_WHOLE;
+    reuse_body_room(c);
     bd_deadline_stop(&c->wait);
 }
 
@@ -222,6 +230,8 @@ static void offer_continue(struct conn *c)
 
     if (!x->expect_continue || x->state != EXCHANGE_OPEN || x->reply.begun || !x->pub.mode->body)
         return;
+    if (c->at < c->len)
+        return; /* the client has not waited */
     x->expect_continue = false;
     conn_write(c, &buf, 1);
 }
@@ -297,13 +307,6 @@ static void body_is_bad(struct conn *c, enum bd_abort why, const char *reason)
     } else {
         linger(c);
     }
-}
-
-/* Room behind the head for the next piece, once the last one has been taken. */
-static void reuse_body_room(struct conn *c)
-{
-    if (c->at == c->len)
-        c->at = c->len = c->x->head.at;
 }
 
 static void step_body(struct conn *c)

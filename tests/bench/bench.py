@@ -1,0 +1,105 @@
+"""What bench-fork and rest share: a running fwatchdog, helper programs, targets."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("FWATCHDOG") or ROOT / "build/fwatchdog").resolve()
+HELPERS = Path(os.environ.get("BENCH_HELPERS") or ROOT / "build/bench").resolve()
+CPUS = len(os.sched_getaffinity(0))
+
+
+def helper(name, *args):
+    """What the helper program has printed."""
+    done = subprocess.run([HELPERS / name, *map(str, args)], stdout=subprocess.PIPE, check=True, timeout=120, text=True)
+    return done.stdout
+
+
+def numbers(text):
+    """{'rate': 7.5} of "... rate=7.5 ..."."""
+    return {name: float(value) for name, value in re.findall(r"(\w+)=([\d.]+)", text)}
+
+
+def kilobytes(pid, name, file="status"):
+    """A line of /proc/PID/status, such as VmRSS."""
+    text = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii", errors="replace")
+    return int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M).group(1))
+
+
+class Watchdog:
+    """fwatchdog on a free port with its own TMPDIR; its log goes to a file there. A context manager."""
+
+    def __init__(self, fprocess, wrapper=(), **settings):
+        self.command = [*wrapper, PROGRAM]
+        self.settings = {"port": "0", "metrics_port": "0", "fprocess": str(fprocess), **settings}
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="bench-")
+        self.log = Path(self.folder.name, "log")
+        environment = {"PATH": os.environ["PATH"], "TMPDIR": self.folder.name, **self.settings}
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=log)
+        self.pid = self.process.pid
+        try:
+            self.port = self.wait_for_port()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def wait_for_port(self):
+        end = time.monotonic() + 10
+        while time.monotonic() < end and self.process.poll() is None:
+            found = re.search(r"Listening on port: (\d+)$", self.log.read_text(errors="replace"), re.M)
+            if found:
+                return int(found.group(1))
+            time.sleep(0.01)
+        raise RuntimeError(f"{PROGRAM} does not listen:\n{self.log.read_text(errors='replace')}")
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.folder.cleanup()
+
+
+class Targets:
+    """Lines `what, wanted, here, PASS or FAIL`."""
+
+    def __init__(self):
+        self.rows = []
+        self.missed = 0
+
+    def check(self, what, wanted, here, met):
+        self.missed += not met
+        self.rows.append((what, wanted, here, "PASS" if met else "FAIL"))
+
+    def tell(self, what, here):
+        self.rows.append((what, "", here, ""))
+
+    def print(self):
+        width = max(len(row[0]) for row in self.rows)
+        print(f"\n{'target':{width}}  {'wanted':>13}  {'here':>22}")
+        for what, wanted, here, verdict in self.rows:
+            print(f"{what:{width}}  {wanted:>13}  {here:>22}  {verdict}".rstrip())
+
+
+def run(main, arguments):
+    """Runs main(arguments), which returns Targets, and ends the program."""
+    for needed in (PROGRAM, HELPERS):
+        if not needed.exists():
+            sys.exit(f"{needed} is not there: `make bench-fork` builds it")
+    try:
+        targets = main(arguments)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{Path(error.cmd[0]).name} failed: exit status {error.returncode}")
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        sys.exit(str(error))
+    targets.print()
+    sys.exit(1 if arguments.strict and targets.missed else 0)
