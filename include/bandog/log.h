@@ -28,11 +28,18 @@ enum bd_log_stream { BD_LOG_STDOUT = 1, BD_LOG_STDERR = 2 };
 void bd_log_open(void);
 
 void bd_log_thread_start(void);
-void bd_log_thread_stop(void); /* writes what it can, then forgets the buffers */
+/* Writes what is left, waits for a slow reader for a second at most, then forgets the buffers. */
+void bd_log_thread_stop(void);
 
 /* Writes this thread's gathered lines as far as the descriptors take them. True when all are out.
  */
 bool bd_log_flush(void);
+
+/*
+ * True while so much waits that more would soon be dropped: who can make a function wait should do
+ * so, for a while. Tries to write first.
+ */
+bool bd_log_is_behind(void);
 
 /* "2006/01/02 15:04:05 TEXT\n" on stderr, local time. TEXT holds no newline. */
 void bd_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

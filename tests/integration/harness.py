@@ -38,6 +38,10 @@ STAMP = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 SANITIZER = re.compile(
     r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error:|[Aa]ssert|core dumped\b"
 )
+SHUTDOWN = re.compile(
+    r"SIG\w+: no new connections in |Removing lock-file : |Unable to mark server as unhealthy: "
+    r"|No new connections allowed, draining: |Error in Shutdown: |Exiting\. "
+)
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -315,13 +319,11 @@ class Watchdog:
 
     def stop_and_read(self):
         """
-        Stops it, then gives the lines between those of the start and those of the shutdown. For
-        tests that no line was written: only now is it sure that none is on its way.
+        Stops it, then gives the lines that are neither of the start nor of the shutdown. For tests
+        that no line was written: only now is it sure that none is on its way.
         """
         self.stop()
-        lines = self.call_messages()
-        end = next(i for i, m in enumerate(lines) if re.match(r"SIG\w+: no new connections in ", m))
-        return lines[:end]
+        return [line for line in self.call_messages() if not SHUTDOWN.match(line)]
 
     def stdout(self):
         return self.out.text()

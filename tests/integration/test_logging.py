@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import STAMP, eventually, free_port
+from harness import SHUTDOWN, STAMP, eventually, free_port
 
 SECONDS = r"\(\d+\.\d{4}s\)"
 
@@ -124,11 +124,10 @@ def logged_by(watchdog, mode, data, **settings):
     """What is logged when a function writes `data` to stderr, from its first byte to the request line."""
     w = watchdog("tee /dev/stderr", mode=mode, **settings)
     assert w.call("POST", body=data).status == 200
-    w.wait_for_log("^POST / - 200 ")
     w.stop()
-    raw = w.err.data.split(b"Writing lock-file to: ")[1].split(b"\n", 1)[1]
-    lines = raw.split(b"SIGTERM: no new")[0].split(b"\n")[:-1]
-    return [line for line in lines if b"POST / - 200 " not in line]
+    lines = w.err.data.split(b"Writing lock-file to: ")[1].split(b"\n")[1:-1]
+    ours = re.compile(STAMP.pattern.encode() + rb"(POST / - 200 |" + SHUTDOWN.pattern.encode() + b")")
+    return [line for line in lines if not ours.match(line)]
 
 
 @pytest.mark.parametrize(

@@ -351,8 +351,9 @@ static void test_rest_is_given_after_grace(void **state)
 
 static void test_orphan_floods_output(void **state)
 {
-    struct run r = {
-        .script = "yes & echo $!; exit 0", .started = finish, .output_grace_ns = 10 * MS};
+    struct run r = {.script = "sh -c 'echo $$; exec yes' & exit 0",
+                    .started = finish,
+                    .output_grace_ns = 10 * MS};
 
     go(&r);
     assert_int_equal(r.ends, 1);

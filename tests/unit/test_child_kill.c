@@ -9,7 +9,7 @@ static enum bd_flow leave_at_output(struct run *r, size_t len)
 
 static void test_term_is_enough(void **state)
 {
-    struct run r = {.script = "trap 'echo bye >&2; exit' TERM; echo ready; sleep 60 & wait",
+    struct run r = {.script = "trap 'echo bye >&2; exit' TERM; echo ready; read line",
                     .err = BD_STDERR_LINES,
                     .output = leave_at_output};
 
@@ -37,7 +37,7 @@ static void test_kill_after_grace(void **state)
 static void test_rest_of_group_is_killed(void **state)
 {
     struct run r = {.script =
-                        "trap '' TERM; sleep 60 >&- 2>&- & echo $!; trap - TERM; exec sleep 60",
+                        "trap '' TERM; sleep 60 >&- 2>&- & trap - TERM; echo $!; exec sleep 60",
                     .output = leave_at_output};
 
     go(&r);
@@ -48,7 +48,7 @@ static void test_rest_of_group_is_killed(void **state)
 
 static void test_orphan_in_group_is_killed(void **state)
 {
-    struct run r = {.script = "trap '' TERM; sleep 60 & echo $!; trap - TERM; exec sleep 60",
+    struct run r = {.script = "trap '' TERM; sleep 60 & trap - TERM; echo $!; exec sleep 60",
                     .output = leave_at_output,
                     .kill_grace_ns = 20 * MS};
 
@@ -159,7 +159,7 @@ static enum bd_flow keep_then_leave(struct run *r, size_t len)
 static void test_killed_child_is_drained(void **state)
 {
     struct run r = {.script = "trap 'head -c 500000 /dev/zero; echo done >&2; exit' TERM;"
-                              "echo ready; sleep 60 & wait",
+                              "echo ready; read line",
                     .err = BD_STDERR_LINES,
                     .output = keep_then_leave};
 

@@ -8,6 +8,7 @@
 #include "bandog/log.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,10 @@
 
 #include "log_buffer.h"
 #include "log_stamp.h"
+
+#define LAST_WAIT_MS 1000 /* for a slow reader, when a thread ends */
+
+#define LINE_WAIT_MS 100  /* for another thread to come to the end of a long line */
 
 /* Up to bd_log_open() they are written to as they are. */
 static struct log_stream streams[] = {
@@ -68,13 +73,36 @@ bool bd_log_flush(void)
     return done;
 }
 
+bool bd_log_is_behind(void)
+{
+    bool behind = false;
+
+    for (size_t i = 0; thread.gathers && i < STREAMS; i++)
+        behind = log_buffer_is_behind(&thread.buffer[i]) || behind;
+    return behind;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 void bd_log_thread_stop(void)
 {
+    int64_t end_ms = now_ms() + LAST_WAIT_MS;
+
     if (!thread.gathers)
         return;
-    bd_log_flush();
-    for (size_t i = 0; i < STREAMS; i++)
+    for (size_t i = 0; i < STREAMS; i++) {
+        while (!log_buffer_flush(&thread.buffer[i]) &&
+               log_stream_wait(&streams[i], (int)(end_ms - now_ms()))) {
+            /* the reader has made room */
+        }
         log_buffer_release(&thread.buffer[i]);
+    }
     thread.gathers = false;
 }
 
@@ -93,7 +121,11 @@ static void put_down(struct log_buffer *b, struct log_buffer *own)
 {
     if (b != own)
         return;
-    log_buffer_flush(own);
+    for (int i = 0; !log_buffer_flush(own) && i < LINE_WAIT_MS; i++) {
+        if (log_stream_is_free(own->stream, own))
+            break; /* it is the reader who does not take it */
+        poll(NULL, 0, 1);
+    }
     log_buffer_release(own);
 }
 

@@ -41,6 +41,7 @@ static void drop_waiting(struct log_buffer *b)
     atomic_fetch_add_explicit(&b->stream->lost, lines, memory_order_relaxed);
     b->start = b->end = 0;
     b->mid_line = false;
+    log_stream_release(b->stream, b);
 }
 
 static bool reserve(struct log_buffer *b, size_t bytes)
@@ -100,15 +101,22 @@ static size_t batch(const struct log_buffer *b)
     return newline ? (size_t)(newline - from) + 1 : waiting(b);
 }
 
-/* Returns as log_stream_write(). */
+/* Returns as log_stream_write(); 0 as well while another buffer is in the middle of a line. */
 static ssize_t write_batch(struct log_buffer *b)
 {
-    ssize_t n = log_stream_write(b->stream, b->bytes + b->start, batch(b));
+    size_t bytes = batch(b);
+    bool may_tear = bytes > PIPE_BUF;
+    ssize_t n;
 
+    if (may_tear ? !log_stream_claim(b->stream, b) : !log_stream_is_free(b->stream, b))
+        return 0;
+    n = log_stream_write(b->stream, b->bytes + b->start, bytes);
     if (n > 0) {
         b->start += (size_t)n;
         b->mid_line = b->bytes[b->start - 1] != '\n';
     }
+    if (!b->mid_line)
+        log_stream_release(b->stream, b);
     return n;
 }
 
@@ -168,6 +176,12 @@ bool log_buffer_flush(struct log_buffer *b)
         return false;
     rewind_buffer(b);
     return true;
+}
+
+bool log_buffer_is_behind(struct log_buffer *b)
+{
+    return waiting(b) > LOG_BUFFER_BYTES / 2 && !log_buffer_flush(b) &&
+           waiting(b) > LOG_BUFFER_BYTES / 2;
 }
 
 void log_buffer_release(struct log_buffer *b)

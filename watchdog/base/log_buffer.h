@@ -35,6 +35,9 @@ void log_buffer_commit(struct log_buffer *b, size_t bytes);
 /* True when nothing waits any more, be it written or, on a dead stream, dropped. */
 bool log_buffer_flush(struct log_buffer *b);
 
+/* More than half full, even after trying to write. */
+bool log_buffer_is_behind(struct log_buffer *b);
+
 /* What waits is dropped and counted. The buffer can be used again. */
 void log_buffer_release(struct log_buffer *b);
 

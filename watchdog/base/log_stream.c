@@ -90,3 +90,31 @@ ssize_t log_stream_write(struct log_stream *s, const char *buf, size_t len)
         return 0;
     return n;
 }
+
+bool log_stream_claim(struct log_stream *s, const void *owner)
+{
+    const void *nobody = NULL;
+
+    return atomic_compare_exchange_strong(&s->owner, &nobody, owner) || nobody == owner;
+}
+
+void log_stream_release(struct log_stream *s, const void *owner)
+{
+    const void *expected = owner;
+
+    atomic_compare_exchange_strong(&s->owner, &expected, NULL);
+}
+
+bool log_stream_is_free(struct log_stream *s, const void *owner)
+{
+    const void *now = atomic_load(&s->owner);
+
+    return !now || now == owner;
+}
+
+bool log_stream_wait(struct log_stream *s, int timeout_ms)
+{
+    struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+
+    return timeout_ms >= 0 && poll(&p, 1, timeout_ms) > 0;
+}

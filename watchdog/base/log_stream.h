@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,6 +26,7 @@ struct log_stream {
     enum log_way way;
     const char *name;
     atomic_ulong lost;    /* lines not yet reported as lost */
+    _Atomic(const void *) owner; /* who is in the middle of a line; the others wait. NULL: nobody */
     pthread_mutex_t lock; /* LOG_WAY_POLL: between poll(2) and write(2) the room must not go */
 };
 
@@ -37,5 +39,17 @@ void log_stream_open(struct log_stream *s);
  * at all.
  */
 ssize_t log_stream_write(struct log_stream *s, const char *buf, size_t len);
+
+/*
+ * A line longer than PIPE_BUF may leave in parts. Who writes one claims the stream before and
+ * releases it behind the last part, so that no other line lands in its middle. False while another
+ * holds it. Releasing what one does not hold is fine.
+ */
+bool log_stream_claim(struct log_stream *s, const void *owner);
+void log_stream_release(struct log_stream *s, const void *owner);
+bool log_stream_is_free(struct log_stream *s, const void *owner);
+
+/* Waits until it may take bytes again. False when `timeout_ms` is over, or negative. */
+bool log_stream_wait(struct log_stream *s, int timeout_ms);
 
 #endif

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "bandog/log.h"
 #include "children.h"
 #include "feed.h"
 #include "lines.h"
@@ -25,6 +26,10 @@
 #include "worker.h"
 
 #define SPARE_CHILDREN 64
+
+/* So long in all a function waits when its log lines are not taken; then they may be lost. */
+#define LOG_PATIENCE_NS (1 * INT64_C(1000000000))
+#define LOG_RETRY_NS (2 * INT64_C(1000000))
 
 /* Without a pidfd the end of the process is asked for so often. */
 #define POLL_NS (10 * INT64_C(1000000))
@@ -56,6 +61,9 @@ struct bd_child {
 
     int64_t output_grace_ns, kill_grace_ns;
     struct bd_deadline timer, poll;
+
+    struct bd_deadline log_wait; /* runs while `err` waits for the log */
+    int64_t log_patience_ns;     /* left of LOG_PATIENCE_NS */
 };
 
 /* Memory */
@@ -100,6 +108,7 @@ static void close_all(struct bd_child *c)
     lines_finish(&c->lines);
     bd_deadline_stop(&c->timer);
     bd_deadline_stop(&c->poll);
+    bd_deadline_stop(&c->log_wait);
 }
 
 void children_release(struct bd_worker *w)
@@ -289,12 +298,35 @@ static enum bd_flow give_output(struct reader *r, const char *buf, size_t len)
     return c->ops->output(c->owner, buf, len);
 }
 
+static void on_log_wait(struct bd_deadline *d)
+{
+    struct bd_child *c = BD_CONTAINER(d, struct bd_child, log_wait);
+
+    c->log_patience_ns -= LOG_RETRY_NS;
+    if (c->log_patience_ns > 0 && bd_log_is_behind()) {
+        bd_deadline_start(c->worker, d, LOG_RETRY_NS, on_log_wait);
+        return;
+    }
+    child_enter(c);
+    reader_resume(&c->err);
+    child_leave(c);
+}
+
+/* A burst waits for the log's reader; a log nobody reads must not stop the function for long. */
+static enum bd_flow wait_for_log(struct bd_child *c)
+{
+    if (c->log_patience_ns <= 0 || !bd_log_is_behind())
+        return BD_GO;
+    bd_deadline_start(c->worker, &c->log_wait, LOG_RETRY_NS, on_log_wait);
+    return BD_WAIT;
+}
+
 static enum bd_flow give_errput(struct reader *r, const char *buf, size_t len)
 {
     struct bd_child *c = BD_CONTAINER(r, struct bd_child, err);
 
     c->ops->errput(c->owner, buf, len);
-    return BD_GO;
+    return wait_for_log(c);
 }
 
 static enum bd_flow log_errput(struct reader *r, const char *buf, size_t len)
@@ -302,7 +334,7 @@ static enum bd_flow log_errput(struct reader *r, const char *buf, size_t len)
     struct bd_child *c = BD_CONTAINER(r, struct bd_child, err);
 
     lines_feed(&c->lines, buf, len);
-    return BD_GO;
+    return wait_for_log(c);
 }
 
 /* Starting */
@@ -324,6 +356,7 @@ static void watch_pipes(struct bd_child *c, const struct bd_child_spec *spec, co
     reader_init(&c->out, c->worker, set, ours[1], give_output, on_output_ready);
     reader_init(&c->err, c->worker, set, ours[2],
                 spec->err == BD_STDERR_LINES ? log_errput : give_errput, on_errput_ready);
+    c->log_patience_ns = LOG_PATIENCE_NS;
     if (spec->err == BD_STDERR_LINES)
         lines_init(&c->lines, BD_LOG_STDERR, spec->prefix_lines, "stderr", spec->line_bytes);
 }
@@ -387,8 +420,10 @@ void bd_child_kill(struct bd_child *c)
     c->ops = NULL;
     feed_forget(&c->in);
     reader_discard(&c->out);
-    if (c->err.take == give_errput)
+    if (c->err.take == give_errput) {
+        bd_deadline_stop(&c->log_wait);
         reader_discard(&c->err);
+    }
     enter_term(c);
     child_leave(c);
 }
