@@ -104,11 +104,13 @@ static void enter_lame(struct life *l, int signal_number)
 
 static void close_all(struct life *l)
 {
-    bd_log("Exiting. Active connections: %lld", (long long)bd_server_in_flight(l->server));
+    long long active = bd_server_in_flight(l->server);
+
     l->stage = GONE;
     bd_server_close(l->server);
     if (l->metrics)
         bd_server_close(l->metrics);
+    bd_log("Exiting. Active connections: %lld", active); /* behind the workers' last lines */
     uv_close((uv_handle_t *)&l->timer, NULL);
     uv_close((uv_handle_t *)&l->signals, NULL);
 }

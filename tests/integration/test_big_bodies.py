@@ -82,6 +82,7 @@ def test_flaw_32_10_mb_both_ways(watchdog, mode, chunked):
     assert_constant_memory(w, lambda: echo(w, 10_000_000, chunked, PATIENCE))
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(bool(SAN), reason="too slow with sanitizers; the 10 MB tests take the same way")
 @pytest.mark.parametrize("mode", ["classic", "streaming"])
 def test_flaw_32_1_gb_both_ways(watchdog, scratch, mode):
@@ -91,6 +92,7 @@ def test_flaw_32_1_gb_both_ways(watchdog, scratch, mode):
     assert_constant_memory(w, lambda: echo(w, 1 << 30, False, 600))
 
 
+@pytest.mark.serial
 def test_flaw_32_20_large_bodies_at_once(watchdog, mode):
     """What one call needs, times twenty, is still small."""
     w = watchdog("cat", mode=mode)

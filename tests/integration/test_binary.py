@@ -77,6 +77,7 @@ def test_memory_at_rest(watchdog):
     assert status_kb(w.pid, "VmRSS") <= 1536
 
 
+@pytest.mark.serial
 def test_listens_within_3_ms(watchdog):
     """From before the start of the process to its line; the best of many, as a busy machine only adds to it."""
 

@@ -356,7 +356,7 @@ def test_no_room_for_large_output_streams_it(watchdog, scratch):
     w = watchdog("steps outbytes:2000000", suppress_lock="true", TMPDIR=scratch / "missing")
     a = w.call()
     assert (a.status, a.body, a.cut, a.framing) == (200, b"x" * 2_000_000, False, "chunked")
-    lines = [m for m in w.call_messages() if not m.startswith(("Forking", "Wrote"))]
+    lines = [m for m in w.stop_and_read() if not m.startswith(("Forking", "Wrote"))]
     assert len(lines) == 1 and str(scratch / "missing") in lines[0], lines
 
 

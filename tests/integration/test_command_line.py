@@ -160,6 +160,7 @@ def test_missing_program_is_said_at_start_once(watchdog, programs, mode, line, t
     w = watchdog(line, mode=mode)
     w.call()
     w.call()
+    w.stop()
     lines = [m for m in w.messages() if text in m and not m.startswith(("GET", "Watchdog mode"))]
     assert len(lines) >= 1, w.messages()
     if mode == "classic":

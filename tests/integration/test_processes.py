@@ -106,6 +106,7 @@ def test_output_around_the_sizes_of_buffers(watchdog, mode, size):
 # --- children of functions --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.serial
 def test_flaw_23_answer_at_the_deadline_though_a_grandchild_holds_stdout(watchdog, gate, mode):
     w = watchdog("steps hold ignore-term say wait", mode=mode, exec_timeout="400ms", kill_grace="200ms", **gate.env)
 

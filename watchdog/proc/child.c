@@ -27,7 +27,7 @@
 
 #define SPARE_CHILDREN 64
 
-/* So long in all a function waits when its log lines are not taken; then they may be lost. */
+/* So long a function waits when its log lines are not taken at all; from then on they may be lost. */
 #define LOG_PATIENCE_NS (1 * INT64_C(1000000000))
 #define LOG_RETRY_NS (2 * INT64_C(1000000))
 
@@ -302,8 +302,9 @@ static void on_log_wait(struct bd_deadline *d)
 {
     struct bd_child *c = BD_CONTAINER(d, struct bd_child, log_wait);
 
-    c->log_patience_ns -= LOG_RETRY_NS;
-    if (c->log_patience_ns > 0 && bd_log_is_behind()) {
+    if (!bd_log_is_behind()) {
+        c->log_patience_ns = LOG_PATIENCE_NS;
+    } else if ((c->log_patience_ns -= LOG_RETRY_NS) > 0) {
         bd_deadline_start(c->worker, d, LOG_RETRY_NS, on_log_wait);
         return;
     }
