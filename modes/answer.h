@@ -2,8 +2,8 @@
  * answer.h - an answer that waits for the exit status of its process
  *
  * Output is held until the process has exited. Where there is no room to hold it (a full or
- * read-only TMPDIR) the answer begins with 200 and streams; a process that fails after that can only
- * be told by cutting the connection.
+ * read-only TMPDIR) the answer begins with 200 and streams; a process that fails after that can
+ * only be told by cutting the connection.
  */
 #ifndef MODES_ANSWER_H
 #define MODES_ANSWER_H
@@ -15,10 +15,10 @@ struct answer {
     struct call *call;
     struct held held;
     void (*respond)(struct call *call, int status, int64_t length); /* the mode's bd_respond() */
-    bool streaming;         /* the head is out already, with 200 */
-    struct bd_slice front;  /* sent before what is held */
-    struct bd_slice piece;  /* streaming: lent by the process, waits behind what is held */
-    bool ending;            /* bd_end() when all is sent */
+    bool streaming;        /* the head is out already, with 200 */
+    struct bd_slice front; /* sent before what is held */
+    struct bd_slice piece; /* streaming: lent by the process, waits behind what is held */
+    bool ending;           /* bd_end() when all is sent */
     struct bd_deadline pause;
 };
 

@@ -2,8 +2,8 @@
  * classic.c - mode=classic: a process for each request, the way classic-watchdog does it
  *
  * The answer waits for the exit status. The body does not wait for anything: it streams to the
- * process while it comes, but the clock of exec_timeout only runs while the process, not the client,
- * is the one to be waited for.
+ * process while it comes, but the clock of exec_timeout only runs while the process, not the
+ * client, is the one to be waited for.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define ROW_BYTES_MAX ((size_t)128 * 1024) /* MAX_ARG_STRLEN of Linux, with the NUL */
+#define ROW_BYTES_MAX ((size_t)128 * 1024)       /* MAX_ARG_STRLEN of Linux, with the NUL */
 #define EXEC_BYTES_MAX ((size_t)6 * 1024 * 1024) /* three quarters of _STK_LIM */
 #define EXEC_BYTES_MIN ((size_t)128 * 1024)
 #define EXEC_BYTES_KEPT ((size_t)64 * 1024) /* for argv and what the kernel adds */

@@ -174,9 +174,8 @@ static const struct bd_child_ops child_ops = {
 
 static void refuse(struct bd_exchange *x, int status)
 {
-    const char *text =
-        status == 414 ? "URI too long for the environment of a process\n"
-                      : "header fields too large for the environment of a process\n";
+    const char *text = status == 414 ? "URI too long for the environment of a process\n"
+                                     : "header fields too large for the environment of a process\n";
 
     bd_reply(x, status, &plain_text, 1, text, strlen(text));
 }

@@ -37,11 +37,11 @@ struct fork_conf {
 #define FORK_OPTION(conf_, member) offsetof(conf_, fork.member)
 #define FORK_OPTION_KILL_GRACE(conf_)                                                              \
     .name = "kill_grace", .type = BD_DURATION, .flags = BD_OWN,                                    \
-    .offset = FORK_OPTION(conf_, kill_grace_ns), .initial = "1s",                                   \
+    .offset = FORK_OPTION(conf_, kill_grace_ns), .initial = "1s",                                  \
     .help = "time from SIGTERM to SIGKILL for the processes of a call that must end"
 #define FORK_OPTION_OUTPUT_GRACE(conf_)                                                            \
     .name = "output_grace", .type = BD_DURATION, .flags = BD_OWN,                                  \
-    .offset = FORK_OPTION(conf_, output_grace_ns), .initial = "250ms",                              \
+    .offset = FORK_OPTION(conf_, output_grace_ns), .initial = "250ms",                             \
     .help = "wait for output after the process has exited while a descendant holds it open"
 
 struct call;
@@ -60,13 +60,13 @@ struct call {
     struct bd_exchange *x;
     const struct fork_conf *conf;
     const struct call_ops *ops;
-    struct bd_child *child; /* NULL before it is started and after it has ended */
+    struct bd_child *child;    /* NULL before it is started and after it has ended */
     bool start_at_once;        /* do not wait for a first piece of body */
     bool clock_waits_for_body; /* the deadline is for the process alone, not for the upload */
     bool started;
-    bool input_over;           /* the whole body has been handed on */
-    bool body_lent;            /* the engine waits for fork_release_body() */
-    unsigned environ_flags;    /* enum environ_flag */
+    bool input_over;        /* the whole body has been handed on */
+    bool body_lent;         /* the engine waits for fork_release_body() */
+    unsigned environ_flags; /* enum environ_flag */
     enum bd_stderr err;
     size_t line_bytes;
     bool prefix_lines;
@@ -81,8 +81,8 @@ int fork_init(struct fork_conf *conf, struct bd_error *err);
 int fork_check(const struct fork_conf *conf, struct bd_error *err);
 
 /*
- * After the mode has filled in the members above: makes the environment. False when the request does
- * not fit one, and then it has been refused and the exchange is over.
+ * After the mode has filled in the members above: makes the environment. False when the request
+ * does not fit one, and then it has been refused and the exchange is over.
  */
 bool fork_prepare(struct call *call);
 
@@ -97,8 +97,8 @@ enum bd_flow fork_body(struct bd_exchange *x, const char *buf, size_t len);
 void fork_body_end(struct bd_exchange *x);
 
 /*
- * The process has ended and its answer is on its way: what is left of the body may come and go. Only
- * when the exchange is still open. Last statement.
+ * The process has ended and its answer is on its way: what is left of the body may come and go.
+ * Only when the exchange is still open. Last statement.
  */
 void fork_release_body(struct call *call);
 

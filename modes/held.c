@@ -146,7 +146,8 @@ static struct bd_slice next_piece(struct held *h)
         size_t at = h->sent % BD_BLOCK_BYTES;
         size_t room = BD_BLOCK_BYTES - at;
 
-        return (struct bd_slice){h->block[h->sent / BD_BLOCK_BYTES] + at, left < room ? left : room};
+        return (struct bd_slice){h->block[h->sent / BD_BLOCK_BYTES] + at,
+                                 left < room ? left : room};
     }
     n = read_page(h);
     return (struct bd_slice){h->page, n > 0 ? (size_t)n : 0};

@@ -2,8 +2,8 @@
  * held.h - output that cannot be answered with yet
  *
  * Until a process has exited its status is not known, and so neither is that of the answer. Up to
- * HELD_MEMORY_BYTES are kept in memory, the rest in a file without a name in TMPDIR, so a call costs
- * the same memory whatever it prints.
+ * HELD_MEMORY_BYTES are kept in memory, the rest in a file without a name in TMPDIR, so a call
+ * costs the same memory whatever it prints.
  */
 #ifndef MODES_HELD_H
 #define MODES_HELD_H

@@ -14,8 +14,8 @@
 
 /* What the three look at; read by every worker. */
 struct builtin {
-    atomic_bool accepting;            /* the program has started and is not told to stop */
-    bool lock_counts;                 /* a missing lock file is unhealthy */
+    atomic_bool accepting;              /* the program has started and is not told to stop */
+    bool lock_counts;                   /* a missing lock file is unhealthy */
     _Atomic(struct bd_server *) server; /* the functions' */
 };
 

@@ -43,7 +43,8 @@ void flags_help(const char *program)
     printf("\nModes:\n");
     for (const struct bd_mode *const *m = bd_modes; *m; m++)
         printf("  %-12s %s\n", (*m)->name, (*m)->summary);
-    printf("\nSettings, from the environment (a DURATION is whole seconds, or like 1m30s or 500ms):\n");
+    printf("\nSettings, from the environment (a DURATION is whole seconds, or like 1m30s or "
+           "500ms):\n");
     conf_help(stdout);
 }
 

@@ -270,9 +270,9 @@ static int write_lock(struct life *l, struct bd_error *err)
     bd_log("Writing lock-file to: %s", lock_path());
     failed = lock_write();
     if (failed)
-        return bd_fail(err,
-                       "Cannot write %s. To disable lock-file set env suppress_lock=true. Error: %s",
-                       lock_path(), uv_strerror(-failed));
+        return bd_fail(
+            err, "Cannot write %s. To disable lock-file set env suppress_lock=true. Error: %s",
+            lock_path(), uv_strerror(-failed));
     l->builtin.lock_counts = true;
     return 0;
 }

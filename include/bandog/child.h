@@ -22,7 +22,7 @@ struct bd_worker;
 struct bd_command {
     const char *line; /* as given */
     char *const *argv;
-    const char *path; /* what execve(2) gets; NULL when the program was not found */
+    const char *path;      /* what execve(2) gets; NULL when the program was not found */
     struct bd_error error; /* why not, in the words for a client: `exec: "x": executable ...` */
 };
 
@@ -119,8 +119,8 @@ void bd_child_resume(struct bd_child *c);
 /*
  * The owner leaves: no callback comes any more, all lent bytes are the owner's again at once. The
  * group gets SIGTERM now and SIGKILL after kill_grace_ns; stdin is held open meanwhile, so that a
- * half-sent body never looks like a whole one. The child frees itself. Any callback of the child may
- * call it; in ended() it does nothing.
+ * half-sent body never looks like a whole one. The child frees itself. Any callback of the child
+ * may call it; in ended() it does nothing.
  */
 void bd_child_kill(struct bd_child *c);
 

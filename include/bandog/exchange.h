@@ -27,7 +27,7 @@ struct bd_request {
     struct bd_slice host;   /* authority of an absolute-form target, else Host; empty when absent */
     const struct bd_field *field; /* every one, in order */
     size_t fields;
-    int minor;                    /* HTTP/1.minor: 0 or 1 */
+    int minor; /* HTTP/1.minor: 0 or 1 */
     bool chunked;
     int64_t content_length; /* declared, 0 without body, -1 when chunked */
 };

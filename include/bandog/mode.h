@@ -17,7 +17,8 @@
  *    make them the last statement.
  * 4. abort() is the engine's last word: let go of x and of every byte of it at once. The client is
  *    told by the engine (400, 504, 503 or a cut connection), so all modes behave alike.
- * 5. What outlives the exchange (a child being killed) is an object of its own that has forgotten x.
+ * 5. What outlives the exchange (a child being killed) is an object of its own that has forgotten
+ * x.
  *
  * Absent members are fine; each says what happens then.
  */
@@ -62,8 +63,8 @@ struct bd_mode {
     void (*drain)(struct bd_exchange *x);
 
     /*
-     * The deadline has come and no byte of the answer is out: answer in the mode's own words and end
-     * the exchange before returning. Absent, or when the answer has begun: abort().
+     * The deadline has come and no byte of the answer is out: answer in the mode's own words and
+     * end the exchange before returning. Absent, or when the answer has begun: abort().
      */
     void (*deadline)(struct bd_exchange *x);
 

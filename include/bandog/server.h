@@ -24,13 +24,13 @@ struct bd_route {
 };
 
 struct bd_server_conf {
-    int port;                  /* 0: any free one; all addresses, IPv6 and IPv4 */
-    unsigned workers;          /* at least 1 */
-    int64_t read_timeout_ns;   /* a whole request, and idle between two; <= 0: none */
-    int64_t write_timeout_ns;  /* end of a head to end of its answer; <= 0: none */
-    const char *read_timeout;  /* the two as text, for answers that name them */
+    int port;                 /* 0: any free one; all addresses, IPv6 and IPv4 */
+    unsigned workers;         /* at least 1 */
+    int64_t read_timeout_ns;  /* a whole request, and idle between two; <= 0: none */
+    int64_t write_timeout_ns; /* end of a head to end of its answer; <= 0: none */
+    const char *read_timeout; /* the two as text, for answers that name them */
     const char *write_timeout;
-    int64_t max_inflight;      /* calls at a time, above: 429; <= 0: no limit */
+    int64_t max_inflight; /* calls at a time, above: 429; <= 0: no limit */
     const struct bd_mode *mode;
     const void *mode_conf;
     const struct bd_route *route; /* `path` NULL ends it; NULL: none */
@@ -57,7 +57,8 @@ bool bd_server_is_full(const struct bd_server *s);
  */
 void bd_server_drain(struct bd_server *s, void (*done)(void *arg), void *arg);
 
-/* What is still running is aborted (BD_ABORT_SHUTDOWN) and its processes are killed. After drain. */
+/* What is still running is aborted (BD_ABORT_SHUTDOWN) and its processes are killed. After drain.
+ */
 void bd_server_kill(struct bd_server *s);
 
 /* Stops the workers, waits until their loops are empty, frees. After drain has said done. */

@@ -478,9 +478,10 @@ static int connect_to(struct run *r, int rcvbuf)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)))
-        return -1;
-    return fd;
+    if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 static struct peer dial_with(struct run *r, int rcvbuf)
@@ -518,6 +519,8 @@ static bool say_bytes(struct peer *p, const char *buf, size_t len)
     while (len > 0) {
         ssize_t n = send(p->fd, buf, len, MSG_NOSIGNAL);
 
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             fail_msg("the server does not read");
         if (n < 0)
@@ -545,7 +548,9 @@ static bool hear(struct peer *p)
         p->buf = realloc(p->buf, p->cap);
         assert_non_null(p->buf);
     }
-    n = recv(p->fd, p->buf + p->len, 65536, 0);
+    do {
+        n = recv(p->fd, p->buf + p->len, 65536, 0);
+    } while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         fail_msg("nothing comes after: %.*s", (int)(p->len - p->at < 300 ? p->len - p->at : 300),
                  p->buf + p->at);

@@ -20,7 +20,7 @@
 
 #define LAST_WAIT_MS 1000 /* for a slow reader, when a thread ends */
 
-#define LINE_WAIT_MS 100  /* for another thread to come to the end of a long line */
+#define LINE_WAIT_MS 100 /* for another thread to come to the end of a long line */
 
 /* Up to bd_log_open() they are written to as they are. */
 static struct log_stream streams[] = {

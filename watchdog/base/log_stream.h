@@ -25,7 +25,7 @@ struct log_stream {
     int fd;
     enum log_way way;
     const char *name;
-    atomic_ulong lost;    /* lines not yet reported as lost */
+    atomic_ulong lost;           /* lines not yet reported as lost */
     _Atomic(const void *) owner; /* who is in the middle of a line; the others wait. NULL: nobody */
     pthread_mutex_t lock; /* LOG_WAY_POLL: between poll(2) and write(2) the room must not go */
 };

@@ -36,7 +36,7 @@ static const char *error_text(const llhttp_t *parser, llhttp_errno_t err)
     if (err != HPE_INVALID_CHUNK_SIZE)
         return "malformed chunked encoding";
     return strstr(reason, "overflow") ? "http chunk length too large"
-                                                                : "invalid byte in chunk length";
+                                      : "invalid byte in chunk length";
 }
 
 static enum body_result unchunk(struct body *b, char *buf, size_t len, struct bd_slice *ret_piece,

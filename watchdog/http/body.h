@@ -14,9 +14,9 @@
 enum body_result { BODY_MORE, BODY_COMPLETE, BODY_BAD };
 
 struct body {
-    struct head *head;  /* owns the chunk parser */
-    int64_t left;       /* bytes to come; -1: chunked, not over; 0: complete */
-    const char *error;  /* BODY_BAD: what is wrong, for client and log */
+    struct head *head; /* owns the chunk parser */
+    int64_t left;      /* bytes to come; -1: chunked, not over; 0: complete */
+    const char *error; /* BODY_BAD: what is wrong, for client and log */
 };
 
 void body_init(struct body *b, struct head *head);

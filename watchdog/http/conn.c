@@ -25,13 +25,9 @@
 #include "exchange.h"
 #include "refuse.h"
 
-#define DROP_BYTES_MAX (256 * 1024)  /* read and thrown away to keep a connection */
-#define BODY_ROOM_MIN (16 * 1024)    /* behind a head, so that a body comes in decent pieces */
+#define BODY_ROOM_MIN (16 * 1024) /* behind a head, so that a body comes in decent pieces */
 #define LINGER_NS (2 * INT64_C(1000000000))
 #define DRAIN_HEAD_NS (INT64_C(500000000)) /* for the rest of a head that has begun */
-#define PROBE_FIRST_NS (INT64_C(500000000))  /* after the client's FIN */
-#define PROBE_LOOK_NS (INT64_C(50000000))    /* for a reset to come back */
-#define PROBE_AGAIN_NS (5 * INT64_C(1000000000))
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
@@ -48,69 +44,6 @@ static void read_off(struct conn *c)
     if (c->reading)
         uv_read_stop((uv_stream_t *)&c->tcp);
     c->reading = false;
-}
-
-/* Buffer */
-
-static void release_buffer(struct conn *c)
-{
-    if (c->cap == BD_BLOCK_BYTES)
-        bd_block_give(c->host->worker, c->buf);
-    else
-        free(c->buf);
-    c->buf = NULL;
-    c->cap = c->len = c->at = 0;
-}
-
-static void take_buffer(struct conn *c)
-{
-    if (c->buf)
-        return;
-    c->buf = bd_block_take(c->host->worker);
-    c->cap = BD_BLOCK_BYTES;
-    c->len = c->at = 0;
-}
-
-/* A larger buffer for a head that does not fit; bounded, because head_feed() refuses longer ones. */
-static void grow_buffer(struct conn *c)
-{
-    size_t cap = c->cap * 2;
-    char *buf = malloc(cap);
-
-    if (!buf)
-        abort();
-    assert(cap <= 4 * HEAD_BYTES_MAX);
-    memcpy(buf, c->buf, c->len);
-    head_moved(&c->x->head, c->buf, c->len, buf);
-    if (c->cap == BD_BLOCK_BYTES)
-        bd_block_give(c->host->worker, c->buf);
-    else
-        free(c->buf);
-    c->buf = buf;
-    c->cap = cap;
-}
-
-/* Behind a complete request: what is left of the buffer is the beginning of the next one. */
-static void shift_buffer(struct conn *c)
-{
-    size_t left = c->len - c->at;
-
-    if (left == 0) {
-        release_buffer(c);
-        return;
-    }
-    if (c->cap != BD_BLOCK_BYTES && left <= BD_BLOCK_BYTES) {
-        char *buf = bd_block_take(c->host->worker);
-
-        memcpy(buf, c->buf + c->at, left);
-        free(c->buf);
-        c->buf = buf;
-        c->cap = BD_BLOCK_BYTES;
-    } else {
-        memmove(c->buf, c->buf + c->at, left);
-    }
-    c->len = left;
-    c->at = 0;
 }
 
 /* Closing */
@@ -134,7 +67,7 @@ static void forget(struct conn *c)
         exchange_recycle(c->x);
         c->x = NULL;
     }
-    release_buffer(c);
+    input_release(&c->in, c->host->worker);
     c->reads = CONN_CLOSED;
 }
 
@@ -179,7 +112,7 @@ static void linger(struct conn *c)
         c->x = NULL;
     }
     bd_deadline_stop(&c->probe);
-    release_buffer(c);
+    input_release(&c->in, c->host->worker);
     c->reads = CONN_LINGER;
     c->shutdown.data = c;
     if (c->fin || uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown)) {
@@ -191,6 +124,17 @@ static void linger(struct conn *c)
 }
 
 /* Steps */
+
+/* A larger buffer for a head that does not fit; bounded, because head_feed() refuses longer ones.
+ */
+static void grow_input(struct conn *c)
+{
+    const char *before = c->in.buf;
+
+    assert(c->in.cap <= 2 * HEAD_BYTES_MAX);
+    input_grow(&c->in, c->host->worker);
+    head_moved(&c->x->head, before, c->in.len, c->in.buf);
+}
 
 static void wait_for_client(struct conn *c)
 {
@@ -211,8 +155,8 @@ static void refuse(struct conn *c)
 /* Room behind the head for what comes next, once all that was there has been taken. */
 static void reuse_body_room(struct conn *c)
 {
-    if (c->at == c->len)
-        c->at = c->len = c->x->head.at;
+    if (c->in.at == c->in.len)
+        c->in.at = c->in.len = c->x->head.at;
 }
 
 static void request_is_whole(struct conn *c)
@@ -230,7 +174,7 @@ static void offer_continue(struct conn *c)
 
     if (!x->expect_continue || x->state != EXCHANGE_OPEN || x->reply.begun || !x->pub.mode->body)
         return;
-    if (c->at < c->len)
+    if (c->in.at < c->in.len)
         return; /* the client has not waited */
     x->expect_continue = false;
     conn_write(c, &buf, 1);
@@ -240,9 +184,9 @@ static void head_is_complete(struct conn *c)
 {
     struct exchange *x = c->x;
 
-    c->at = x->head.at;
-    if (x->pub.req.content_length != 0 && c->cap - c->at < BODY_ROOM_MIN)
-        grow_buffer(c);
+    c->in.at = x->head.at;
+    if (x->pub.req.content_length != 0 && c->in.cap - c->in.at < BODY_ROOM_MIN)
+        grow_input(c);
     if (x->pub.req.content_length == 0)
         request_is_whole(c);
     else
@@ -255,7 +199,7 @@ static void head_is_complete(struct conn *c)
 
 static void step_idle(struct conn *c)
 {
-    if (c->len == 0) {
+    if (c->in.len == 0) {
         if (c->fin)
             conn_close(c);
         else if (c->host->draining && c->reused)
@@ -271,7 +215,7 @@ static void step_idle(struct conn *c)
 
 static void step_head(struct conn *c)
 {
-    switch (head_feed(&c->x->head, c->buf, c->len)) {
+    switch (head_feed(&c->x->head, c->in.buf, c->in.len)) {
     case HEAD_COMPLETE:
         head_is_complete(c);
         break;
@@ -281,8 +225,8 @@ static void step_head(struct conn *c)
     case HEAD_MORE:
         if (c->fin)
             conn_close(c);
-        else if (c->len == c->cap)
-            grow_buffer(c);
+        else if (c->in.len == c->in.cap)
+            grow_input(c);
         break;
     }
 }
@@ -316,14 +260,14 @@ static void step_body(struct conn *c)
     enum body_result result;
     size_t used;
 
-    if (c->at == c->len) {
+    if (c->in.at == c->in.len) {
         reuse_body_room(c);
         if (c->fin)
             body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
         return;
     }
-    result = body_feed(&x->body, c->buf + c->at, c->len - c->at, &piece, &used);
-    c->at += used;
+    result = body_feed(&x->body, c->in.buf + c->in.at, c->in.len - c->in.at, &piece, &used);
+    c->in.at += used;
     c->again = true;
     if (piece.len > 0 && exchange_body(x, piece.p, piece.len) == BD_WAIT) {
         assert(c->reads == CONN_BODY);
@@ -361,7 +305,7 @@ static void next_request(struct conn *c)
 
     c->x = NULL;
     exchange_recycle(x);
-    shift_buffer(c);
+    input_shift(&c->in, c->host->worker);
     c->reads = CONN_IDLE;
     c->reused = true;
     wait_for_client(c);
@@ -375,14 +319,14 @@ static void step_drop(struct conn *c)
     enum body_result result;
     size_t used;
 
-    if (c->at == c->len) {
+    if (c->in.at == c->in.len) {
         reuse_body_room(c);
         if (c->fin)
             body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
         return;
     }
-    result = body_feed(&x->body, c->buf + c->at, c->len - c->at, &piece, &used);
-    c->at += used;
+    result = body_feed(&x->body, c->in.buf + c->in.at, c->in.len - c->in.at, &piece, &used);
+    c->in.at += used;
     c->again = true;
     if (result == BODY_BAD || used > c->drop_left) {
         body_is_bad(c, BD_ABORT_BODY, NULL);
@@ -431,7 +375,7 @@ static void adjust_reading(struct conn *c)
         read_on(c);
         break;
     case CONN_WHOLE: /* to see the client leave; what it pipelines waits */
-        if (c->len < c->cap)
+        if (c->in.len < c->in.cap)
             read_on(c);
         else
             read_off(c);
@@ -473,7 +417,7 @@ void conn_drop_body(struct conn *c)
         return;
     }
     c->reads = CONN_DROP;
-    c->drop_left = DROP_BYTES_MAX;
+    c->drop_left = CONN_DROP_BYTES_MAX;
     wait_for_client(c);
 }
 
@@ -490,7 +434,7 @@ void conn_exchange_over(struct conn *c)
         conn_close(c);
     } else if (c->reads == CONN_WHOLE && keep) {
         next_request(c);
-    } else if (c->reads == CONN_WHOLE && !x->close && c->at == c->len) {
+    } else if (c->reads == CONN_WHOLE && !x->close && c->in.at == c->in.len) {
         conn_close(c); /* all was read: closing sends a plain FIN */
     } else if (!keep) {
         linger(c);
@@ -500,7 +444,7 @@ void conn_exchange_over(struct conn *c)
 
 /* A client that is gone, or may be */
 
-static void lost(struct conn *c)
+void conn_lost(struct conn *c)
 {
     struct exchange *x = c->x;
 
@@ -509,55 +453,6 @@ static void lost(struct conn *c)
     else if (x && x->state == EXCHANGE_ENDED)
         exchange_broken(x);
     conn_close(c);
-}
-
-static void on_lost(struct bd_turn *t)
-{
-    lost(BD_CONTAINER(t, struct conn, lost));
-}
-
-/* A write has failed; whoever wrote may be a mode in the middle of its work, so not here and now. */
-static void break_off(struct conn *c, int err)
-{
-    if (c->broken || c->reads == CONN_CLOSED)
-        return;
-    c->broken = err;
-    bd_turn_add(c->host->worker, &c->lost, on_lost);
-}
-
-static bool has_socket_error(struct conn *c)
-{
-    int err = 0, fd;
-    socklen_t len = sizeof(err);
-
-    if (uv_fileno((uv_handle_t *)&c->tcp, &fd))
-        return true;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0 || err != 0;
-}
-
-/*
- * After its FIN a client may still wait for the answer (a half-closed connection), or have gone for
- * good; TCP shows the difference only to who sends. While there is no answer to send, an interim
- * one will do: a client must be ready for it (RFC 9110, 15.2), and a closed socket resets.
- */
-static void on_probe(struct bd_deadline *d)
-{
-    static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    struct conn *c = BD_CONTAINER(d, struct conn, probe);
-    struct exchange *x = c->x;
-    uv_buf_t buf = uv_buf_init(line, sizeof(line) - 1);
-
-    if (!x || x->state != EXCHANGE_OPEN || x->reply.out_sealed)
-        return;
-    if (has_socket_error(c)) {
-        lost(c);
-        return;
-    }
-    c->probed = !c->probed && x->pub.req.minor > 0;
-    if (c->probed)
-        conn_write(c, &buf, 1);
-    bd_deadline_start(c->host->worker, &c->probe, c->probed ? PROBE_LOOK_NS : PROBE_AGAIN_NS,
-                      on_probe);
 }
 
 /* Time is up for the client: read_timeout. */
@@ -571,7 +466,7 @@ static void on_wait_over(struct bd_deadline *d)
         conn_close(c);
         break;
     case CONN_HEAD:
-        if (!memchr(c->buf, '\n', c->len)) { /* not even the request line */
+        if (!memchr(c->in.buf, '\n', c->in.len)) { /* not even the request line */
             refuse_head(c, 400, NULL);
             linger(c);
         } else {
@@ -598,69 +493,6 @@ static void on_wait_over(struct bd_deadline *d)
     conn_advance(c);
 }
 
-/* Writing */
-
-static void on_written(uv_write_t *req, int status)
-{
-    struct conn *c = req->data;
-
-    req->data = NULL;
-    c->writes--;
-    if (c->reads == CONN_CLOSED)
-        return;
-    if (status)
-        break_off(c, status);
-    else if (c->writes == 0 && c->x && !c->broken)
-        exchange_written(c->x);
-}
-
-/* Takes `done` bytes off the front of the buffers. */
-static unsigned skip_written(uv_buf_t *bufs, unsigned n, size_t done)
-{
-    unsigned first = 0;
-
-    while (first < n && done >= bufs[first].len)
-        done -= bufs[first++].len;
-    if (first < n) {
-        bufs[first].base += done;
-        bufs[first].len -= done;
-    }
-    return first;
-}
-
-enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n)
-{
-    uv_write_t *req = c->write;
-    unsigned first;
-    int done = 0;
-
-    if (c->broken || c->reads == CONN_CLOSED)
-        return BD_WAIT;
-    if (c->writes == 0)
-        done = uv_try_write((uv_stream_t *)&c->tcp, bufs, n);
-    if (done == UV_EAGAIN)
-        done = 0;
-    if (done < 0) {
-        break_off(c, done);
-        return BD_WAIT;
-    }
-    first = skip_written(bufs, n, (size_t)done);
-    if (first == n)
-        return BD_GO;
-    while (req->data)
-        req++;
-    assert(req < c->write + CONN_WRITES_MAX);
-    req->data = c;
-    c->writes++;
-    done = uv_write(req, (uv_stream_t *)&c->tcp, bufs + first, n - first, on_written);
-    if (done) {
-        req->data = NULL;
-        c->writes--;
-        break_off(c, done);
-    }
-    return BD_WAIT;
-}
-
 /* Reading */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -669,16 +501,16 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
     (void)suggested;
     if (c->reads == CONN_LINGER)
-        c->len = c->at = 0; /* whatever comes is thrown away */
-    take_buffer(c);
-    *buf = uv_buf_init(c->buf + c->len, (unsigned)(c->cap - c->len));
+        c->in.len = c->in.at = 0; /* whatever comes is thrown away */
+    input_take(&c->in, c->host->worker);
+    *buf = uv_buf_init(c->in.buf + c->in.len, (unsigned)(c->in.cap - c->in.len));
 }
 
 static void fed(struct conn *c, size_t n)
 {
     if (c->reads == CONN_LINGER)
         return;
-    c->len += n;
+    c->in.len += n;
     conn_advance(c);
 }
 
@@ -700,8 +532,7 @@ static void ended(struct conn *c)
         break;
     case CONN_WHOLE:
         if (x->state == EXCHANGE_OPEN)
-            bd_deadline_start(c->host->worker, &c->probe, PROBE_FIRST_NS,
-                              on_probe);
+            conn_probe_start(c);
         break;
     case CONN_LENT: /* not reading */
     case CONN_CLOSED:
@@ -718,12 +549,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         fed(c, (size_t)n);
         return;
     }
-    if (c->len == 0)
-        release_buffer(c);
+    if (c->in.len == 0)
+        input_release(&c->in, c->host->worker);
     if (n == UV_EOF)
         ended(c);
     else if (n < 0)
-        lost(c);
+        conn_lost(c);
 }
 
 /* Life */

@@ -12,6 +12,7 @@
 #include "bandog/worker.h"
 #include "body.h"
 #include "host.h"
+#include "input.h"
 
 struct exchange;
 
@@ -27,6 +28,9 @@ enum conn_read {
     CONN_CLOSED, /* libuv to let go */
 };
 
+/* As much of a body that nobody wants is read to keep the connection. */
+#define CONN_DROP_BYTES_MAX (256 * 1024)
+
 /* A head that left at the end of a turn and the first piece of body behind it. */
 #define CONN_WRITES_MAX 2
 
@@ -40,19 +44,18 @@ struct conn {
 
     enum conn_read reads;
     unsigned writes; /* under way: the socket has not taken all of them yet */
-    char *buf; /* a block, or memory of its own while a head is larger; NULL when nothing is in it */
-    size_t cap, len, at; /* filled up to len, looked at up to at */
-    size_t drop_left;    /* CONN_DROP: bytes still worth reading to keep the connection */
+    struct input in;
+    size_t drop_left; /* CONN_DROP: bytes still worth reading to keep the connection */
 
     enum body_result lent_result; /* CONN_LENT: what follows the piece that is lent */
 
-    bool reading;     /* libuv reads */
-    bool reused;      /* not its first request */
-    bool fin;         /* the client has sent its last byte */
-    bool probed;      /* a 100 was sent after `fin`, its fate is to be looked at */
-    bool advancing;   /* conn_advance() is on the stack */
-    bool again;       /* and shall go round once more */
-    int broken;       /* UV_E code of a failed write; the turn's end takes the consequences */
+    bool reading;   /* libuv reads */
+    bool reused;    /* not its first request */
+    bool fin;       /* the client has sent its last byte */
+    bool probed;    /* a 100 was sent after `fin`, its fate is to be looked at */
+    bool advancing; /* conn_advance() is on the stack */
+    bool again;     /* and shall go round once more */
+    int broken;     /* UV_E code of a failed write; the turn's end takes the consequences */
     struct bd_deadline wait;  /* read_timeout, or the end of lingering */
     struct bd_deadline probe; /* is a client that has sent its FIN still there? */
     struct bd_turn lost;
@@ -69,9 +72,16 @@ void conn_advance(struct conn *c);
 
 /*
  * Writes. BD_GO: all taken. BD_WAIT: the rest is queued, the memory is lent until
- * exchange_written(), which comes when nothing is under way any more, or until the exchange is aborted because the connection broke.
+ * exchange_written(), which comes when nothing is under way any more, or until the exchange is
+ * aborted because the connection broke.
  */
 enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n);
+
+/* The client is gone: ends what is under way. Not from inside a mode. */
+void conn_lost(struct conn *c);
+
+/* The client has sent its FIN while a mode works on its request. */
+void conn_probe_start(struct conn *c);
 
 /* The mode is done with lent body bytes. */
 void conn_body_resume(struct conn *c);

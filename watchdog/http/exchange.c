@@ -113,9 +113,9 @@ static void refuse_over_limit(struct exchange *x)
         {BD_SLICE("Content-Type"), BD_SLICE("text/plain")},
         {BD_SLICE("X-Openfaas-Internal"), BD_SLICE("faas-middleware")},
     };
-    char *text = bd_arena_printf(&x->pub.arena,
-                                 "Concurrent request limit exceeded. Max concurrent requests: %lld\n",
-                                 (long long)x->host->conf->max_inflight);
+    char *text = bd_arena_printf(
+        &x->pub.arena, "Concurrent request limit exceeded. Max concurrent requests: %lld\n",
+        (long long)x->host->conf->max_inflight);
 
     bd_reply(&x->pub, 429, field, 2, text, strlen(text));
 }

@@ -37,7 +37,7 @@ struct exchange {
     struct head head;
     struct body body;
     struct reply reply;
-    struct bd_deadline deadline;      /* the mode's, bd_set_deadline() */
+    struct bd_deadline deadline; /* the mode's, bd_set_deadline() */
     const char *deadline_name, *deadline_value;
     struct bd_deadline write_timeout; /* the server's */
     struct bd_queue link;             /* host->spare */

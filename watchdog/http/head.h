@@ -20,11 +20,11 @@
 #define HEAD_FIELDS_INLINE 24
 
 enum head_step {
-    HEAD_EMPTY_LINE,  /* optional blank lines before a request (RFC 9112, 2.2) */
-    HEAD_METHOD,      /* until the first blank */
-    HEAD_TARGET,      /* until the second */
-    HEAD_VERSION,     /* its first byte */
-    HEAD_FIELDS,      /* its rest and the fields, llhttp's */
+    HEAD_EMPTY_LINE, /* optional blank lines before a request (RFC 9112, 2.2) */
+    HEAD_METHOD,     /* until the first blank */
+    HEAD_TARGET,     /* until the second */
+    HEAD_VERSION,    /* its first byte */
+    HEAD_FIELDS,     /* its rest and the fields, llhttp's */
 };
 
 enum head_result { HEAD_MORE, HEAD_COMPLETE, HEAD_BAD };

@@ -1,7 +1,8 @@
 /*
  * host.h - one worker's part of a server
  *
- * Lives from the worker's start to the end of its loop; touched by that thread only, but for `load`.
+ * Lives from the worker's start to the end of its loop; touched by that thread only, but for
+ * `load`.
  */
 #ifndef WATCHDOG_HTTP_HOST_H
 #define WATCHDOG_HTTP_HOST_H

@@ -10,10 +10,6 @@
 #include "exchange.h"
 #include "status.h"
 
-#define DROP_BYTES_MAX (256 * 1024) /* unread request body that is worth reading to keep the connection */
-
-/* The head, piece by piece */
-
 static void put(struct exchange *x, const char *p, size_t len)
 {
     struct reply *r = &x->reply;
@@ -130,7 +126,7 @@ static bool can_keep_alive(const struct exchange *x)
     if (x->reply.framing == REPLY_CLOSE || x->expect_continue)
         return false;
     /* A long upload that nobody is going to read. */
-    return x->reply.length < 0 || x->body.left <= DROP_BYTES_MAX;
+    return x->reply.length < 0 || x->body.left <= CONN_DROP_BYTES_MAX;
 }
 
 static void put_framing(struct exchange *x)

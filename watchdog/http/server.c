@@ -247,7 +247,8 @@ static void on_connection(uv_poll_t *handle, int status, int events)
     if (!err)
         return;
     /* No descriptor to be had: the client waits in the backlog until there is one. */
-    bd_log("cannot accept a connection: %s, trying again in %d ms", uv_strerror(-err), ACCEPT_RETRY_MS);
+    bd_log("cannot accept a connection: %s, trying again in %d ms", uv_strerror(-err),
+           ACCEPT_RETRY_MS);
     uv_poll_stop(&s->listener);
     uv_timer_start(&s->retry, on_retry, ACCEPT_RETRY_MS, 0);
 }

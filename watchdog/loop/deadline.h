@@ -15,8 +15,8 @@
 #define DEADLINE_PERIODS 8
 
 struct deadlines {
-    uv_timer_t timer;  /* unreferenced */
-    int64_t armed_ns;  /* when it will fire; INT64_MAX: not armed */
+    uv_timer_t timer; /* unreferenced */
+    int64_t armed_ns; /* when it will fire; INT64_MAX: not armed */
     struct {
         int64_t after_ns;
         struct bd_queue list;

@@ -31,7 +31,7 @@ struct bd_worker {
     struct bd_queue spare_children; /* proc/child.c: memory for the next ones */
     unsigned spare_child_count;
     struct watches *watches; /* proc/watch.c: the descriptors of its children; NULL at first */
-    void *http;        /* http/server.c: the server's part of this worker */
+    void *http;              /* http/server.c: the server's part of this worker */
 
     uv_async_t mail_come;
     uv_mutex_t mail_lock; /* guards the two below */
@@ -47,7 +47,8 @@ struct worker_hooks {
     void *arg;
 };
 
-/* Makes a thread with a loop and waits for its start(). 0, a UV_E code, or what start() returned. */
+/* Makes a thread with a loop and waits for its start(). 0, a UV_E code, or what start() returned.
+ */
 int worker_open(struct bd_worker **ret_worker, const struct worker_hooks *hooks)
     __attribute__((warn_unused_result));
 

@@ -27,7 +27,8 @@
 
 #define SPARE_CHILDREN 64
 
-/* So long a function waits when its log lines are not taken at all; from then on they may be lost. */
+/* So long a function waits when its log lines are not taken at all; from then on they may be lost.
+ */
 #define LOG_PATIENCE_NS (1 * INT64_C(1000000000))
 #define LOG_RETRY_NS (2 * INT64_C(1000000))
 
