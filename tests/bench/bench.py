@@ -26,6 +26,20 @@ def numbers(text):
     return {name: float(value) for name, value in re.findall(r"(\w+)=([\d.]+)", text)}
 
 
+def busy_s():
+    """Processor time that all processes and the kernel have used since the machine was started."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, *interrupts = map(int, file.readline().split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
+def used_s(pid):
+    """Processor time of a process and of the children it has waited for."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def kilobytes(pid, name, file="status"):
     """A line of /proc/PID/status, such as VmRSS."""
     text = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii", errors="replace")
@@ -63,6 +77,9 @@ class Watchdog:
             time.sleep(0.01)
         raise RuntimeError(f"{PROGRAM} does not listen:\n{self.log.read_text(errors='replace')}")
 
+    def last_words(self):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -97,9 +114,7 @@ def run(main, arguments):
             sys.exit(f"{needed} is not there: `make bench-fork` builds it")
     try:
         targets = main(arguments)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"{Path(error.cmd[0]).name} failed: exit status {error.returncode}")
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
+    except (RuntimeError, subprocess.SubprocessError) as error:
         sys.exit(str(error))
     targets.print()
     sys.exit(1 if arguments.strict and targets.missed else 0)

@@ -316,8 +316,12 @@ def test_bad_rows_are_said_by_others(watchdog, row):
 
 
 def test_workers_is_the_number_of_threads_that_serve(watchdog):
-    few, many = watchdog("cat", workers="1"), watchdog("cat", workers="5")
-    assert many.threads() - few.threads() == 4
+    threads = []
+    for workers in ("1", "5"):
+        w = watchdog("cat", workers=workers)
+        threads.append(w.threads())
+        w.stop()
+    assert threads[1] - threads[0] == 4
 
 
 def test_flaw_44_metrics_port_can_be_chosen(watchdog):

@@ -271,20 +271,29 @@ static void go(struct run *r)
     *r = list[0];
 }
 
-/* Orphans come to us: how the process whose number the output begins with has ended. */
+/* Its number is what was written first, on stderr if that was given. */
+static pid_t orphan(const struct run *r)
+{
+    const char *number = r->errs.bytes ? r->errs.bytes : r->out.bytes;
+
+    assert_non_null(number);
+    return (pid_t)strtol(number, NULL, 10);
+}
+
+/* Orphans come to us: how this one has ended. */
 static int orphan_status(const struct run *r)
 {
     int status;
-    pid_t pid = (pid_t)strtol(r->out.bytes, NULL, 10);
 
-    assert_true(pid > 1);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(orphan(r) > 1);
+    assert_int_equal(waitpid(orphan(r), &status, 0), orphan(r));
     return status;
 }
 
 static void kill_orphan(const struct run *r)
 {
-    kill((pid_t)strtol(r->out.bytes, NULL, 10), SIGKILL);
+    assert_true(orphan(r) > 1);
+    kill(orphan(r), SIGKILL);
     assert_int_equal(WTERMSIG(orphan_status(r)), SIGKILL);
 }
 

@@ -123,7 +123,7 @@ static enum bd_flow resume_within(struct run *r, size_t len)
 
 static void check_big_echo(enum bd_flow (*output)(struct run *r, size_t len))
 {
-    enum { BYTES = 3000001 };
+    enum { BYTES = 1000001 };
     char *big = malloc(BYTES);
     struct run r = {.script = "cat",
                     .started = feed,
@@ -351,7 +351,8 @@ static void test_rest_is_given_after_grace(void **state)
 
 static void test_orphan_floods_output(void **state)
 {
-    struct run r = {.script = "sh -c 'echo $$; exec yes' & exit 0",
+    struct run r = {.script = "yes & echo $! >&2; exit 0",
+                    .err = BD_STDERR_GIVE,
                     .started = finish,
                     .output_grace_ns = 10 * MS};
 
