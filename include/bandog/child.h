@@ -112,7 +112,7 @@ void bd_child_finish_input(struct bd_child *c);
 
 /*
  * The owner is done with the bytes that output() kept. May call output() and ended() before it
- * returns. Output that was answered with BD_WAIT may be resumed before output() returns.
+ * returns. Called by output() itself it takes back the BD_WAIT that follows.
  */
 void bd_child_resume(struct bd_child *c);
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("FWATCHDOG") or ROOT / "build/fwatchdog").resolve()
 HELPERS = Path(os.environ.get("BENCH_HELPERS") or ROOT / "build/bench").resolve()
 CPUS = len(os.sched_getaffinity(0))
+MOST_OTHERS = 0.1  # of the processors; the kernel's own threads have some of it
 
 
 def helper(name, *args):
@@ -38,6 +39,26 @@ def used_s(pid):
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+class Others:
+    """The part of the processors that goes to anything but us, our children and the processes given."""
+
+    def __init__(self, *pids):
+        self.pids = [os.getpid(), *pids]
+        self.start = self.now()
+
+    def now(self):
+        return time.monotonic(), busy_s() - sum(map(used_s, self.pids))
+
+    def share(self):
+        (start, others), (end, more) = self.start, self.now()
+        return max(more - others, 0) / (end - start) / CPUS
+
+
+def tell_others(share):
+    remark = ": too much for good numbers" if share > MOST_OTHERS else ""
+    print(f"\nOther processes had {share:.0%} of the processors{remark}.")
 
 
 def kilobytes(pid, name, file="status"):

@@ -1,11 +1,16 @@
 """The log: what the watchdog writes about calls, and what functions write to stderr."""
 
+import fcntl
 import os
 import re
+import signal
+import struct
+import termios
+import time
 
 import pytest
 
-from harness import SHUTDOWN, STAMP, eventually, free_port
+from harness import SHUTDOWN, STAMP, Lines, eventually, free_port
 
 SECONDS = r"\(\d+\.\d{4}s\)"
 
@@ -124,6 +129,7 @@ def logged_by(watchdog, mode, data, **settings):
     """What is logged when a function writes `data` to stderr, from its first byte to the request line."""
     w = watchdog("tee /dev/stderr", mode=mode, **settings)
     assert w.call("POST", body=data).status == 200
+    w.wait_for_log("^POST / - 200 ")
     w.stop()
     lines = w.err.data.split(b"Writing lock-file to: ")[1].split(b"\n")[1:-1]
     ours = re.compile(STAMP.pattern.encode() + rb"(POST / - 200 |" + SHUTDOWN.pattern.encode() + b")")
@@ -236,3 +242,34 @@ def test_nobody_reads_the_log(watchdog, mode):
         assert w.call("POST", body=b"x").body == b"x"
     w.stop()
     os.close(r)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_lines_of_the_shutdown_wait_for_a_slow_reader(watchdog, attempt):
+    """The pipe is full of a function's lines when the signal comes, and is read a little later."""
+    del attempt  # several, as it depends on which thread finds room first
+    r, wr = os.pipe()
+    w = watchdog("steps errbytes:200000 out:done", mode="streaming", port=free_port(), exec_timeout="60s",
+                 popen={"stderr": wr}, ready=False)  # fmt: skip
+    os.close(wr)
+    w.wait_until_connectable()
+    with w.connect() as c:
+        c.request()
+        eventually(lambda: waiting_in(r) > 60_000, "the pipe is full")
+        w.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        w.err = Lines(os.fdopen(r, "rb"))
+        assert c.answer().body == b"done"
+    w.ended()
+    lines = [re.sub(r"draining: [01] ", "draining: N ", m) for m in w.messages() if SHUTDOWN.match(m)]
+    assert lines == [
+        "SIGTERM: no new connections in 0s",
+        f"Removing lock-file : {w.lock}",
+        "No new connections allowed, draining: N requests",
+        "Exiting. Active connections: 0",
+    ]
+
+
+def waiting_in(pipe):
+    """How many bytes a pipe holds."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]

@@ -795,6 +795,27 @@ static void test_large_heads(void **state)
     free(text);
 }
 
+/* The first block ends just behind the method, so the target begins at the end of the bytes. */
+static void test_head_grows_before_target(void **state)
+{
+    const struct plan plan = {.start = echo_target};
+    struct run r = {.plan = &plan};
+    char *lines = malloc(BD_BLOCK_BYTES);
+    struct peer p;
+
+    for (size_t i = 0; i < BD_BLOCK_BYTES; i++)
+        lines[i] = i % 2 ? '\n' : '\r';
+    memcpy(lines + BD_BLOCK_BYTES - 4, "GET ", 4);
+    up(&r);
+    p = dial(&r);
+    say_bytes(&p, lines, BD_BLOCK_BYTES);
+    say(&p, "/target HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(&p, 200, "/target");
+    hang_up(&p);
+    down(&r);
+    free(lines);
+}
+
 /* A client that says close in the middle of its pipeline. */
 static void test_connection_close(void **state)
 {
@@ -879,6 +900,7 @@ int main(void)
         cmocka_unit_test(test_pipeline),
         cmocka_unit_test(test_byte_by_byte),
         cmocka_unit_test(test_large_heads),
+        cmocka_unit_test(test_head_grows_before_target),
         cmocka_unit_test(test_connection_close),
         cmocka_unit_test(test_continue),
         cmocka_unit_test(test_no_continue),

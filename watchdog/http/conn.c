@@ -97,8 +97,8 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 {
     struct conn *c = req->data;
 
-    if (status && status != UV_ECANCELED)
-        conn_close(c);
+    if (status != UV_ECANCELED && (status || c->fin))
+        conn_close(c); /* lost, or both sides have said all */
 }
 
 /*
@@ -107,15 +107,12 @@ static void on_shutdown(uv_shutdown_t *req, int status)
  */
 static void linger(struct conn *c)
 {
-    if (c->x) {
-        exchange_recycle(c->x);
-        c->x = NULL;
-    }
+    /* c->x stays: what is still being written may lie in its arena. */
     bd_deadline_stop(&c->probe);
     input_release(&c->in, c->host->worker);
     c->reads = CONN_LINGER;
     c->shutdown.data = c;
-    if (c->fin || uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown)) {
+    if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown)) {
         conn_close(c);
         return;
     }
@@ -140,6 +137,7 @@ static void wait_for_client(struct conn *c)
 {
     int64_t ns = c->host->conf->read_timeout_ns;
 
+    bd_deadline_stop(&c->wait);
     if (ns > 0) /* "none" for 0 and less */
         bd_deadline_start(c->host->worker, &c->wait, ns, on_wait_over);
 }
@@ -164,6 +162,8 @@ static void request_is_whole(struct conn *c)
     c->reads = CONN_WHOLE;
     reuse_body_room(c);
     bd_deadline_stop(&c->wait);
+    if (c->fin)
+        conn_probe_start(c);
 }
 
 static void offer_continue(struct conn *c)
@@ -187,10 +187,13 @@ static void head_is_complete(struct conn *c)
     c->in.at = x->head.at;
     if (x->pub.req.content_length != 0 && c->in.cap - c->in.at < BODY_ROOM_MIN)
         grow_input(c);
-    if (x->pub.req.content_length == 0)
+    if (x->pub.req.content_length == 0) {
         request_is_whole(c);
-    else
+    } else {
         c->reads = CONN_BODY;
+        if (c->host->draining)
+            wait_for_client(c); /* the time of conn_drain() was for the head */
+    }
     c->again = true;
     exchange_begin(x); /* may end x */
     if (c->reads == CONN_BODY && c->x == x)
@@ -404,6 +407,16 @@ void conn_advance(struct conn *c)
 
 /* The exchange's end */
 
+/* In the socket, unread: closing now would send a reset. */
+static bool has_bytes_waiting(struct conn *c)
+{
+    char byte;
+    int fd;
+
+    return uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 &&
+           recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void conn_drop_body(struct conn *c)
 {
     struct exchange *x = c->x;
@@ -421,6 +434,13 @@ void conn_drop_body(struct conn *c)
     wait_for_client(c);
 }
 
+/* All was read, and the client, who asked for it, sends nothing more: a plain FIN. */
+static bool can_close_at_once(struct conn *c)
+{
+    return c->reads == CONN_WHOLE && !c->x->close && !c->x->head.client_keep_alive &&
+           c->in.at == c->in.len && !has_bytes_waiting(c);
+}
+
 void conn_exchange_over(struct conn *c)
 {
     struct exchange *x = c->x;
@@ -434,8 +454,8 @@ void conn_exchange_over(struct conn *c)
         conn_close(c);
     } else if (c->reads == CONN_WHOLE && keep) {
         next_request(c);
-    } else if (c->reads == CONN_WHOLE && !x->close && c->in.at == c->in.len) {
-        conn_close(c); /* all was read: closing sends a plain FIN */
+    } else if (can_close_at_once(c)) {
+        conn_close(c);
     } else if (!keep) {
         linger(c);
     }
@@ -576,15 +596,6 @@ void conn_open(struct host *h, int fd)
     }
     wait_for_client(c);
     conn_advance(c);
-}
-
-static bool has_bytes_waiting(struct conn *c)
-{
-    char byte;
-    int fd;
-
-    return uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 &&
-           recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void conn_drain(struct conn *c)

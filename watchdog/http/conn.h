@@ -31,8 +31,9 @@ enum conn_read {
 /* As much of a body that nobody wants is read to keep the connection. */
 #define CONN_DROP_BYTES_MAX (256 * 1024)
 
-/* A head that left at the end of a turn and the first piece of body behind it. */
-#define CONN_WRITES_MAX 2
+/* An interim answer, a head that left at the end of a turn, and the first piece of body behind it.
+ */
+#define CONN_WRITES_MAX 3
 
 struct conn {
     uv_tcp_t tcp;

@@ -38,12 +38,13 @@ static void on_probe(struct bd_deadline *d)
         return;
     }
     c->probed = !c->probed && x->pub.req.minor > 0;
-    if (c->probed)
+    if (c->probed && c->writes == 0) /* else TCP is trying already */
         conn_write(c, &buf, 1);
     bd_deadline_start(c->host->worker, &c->probe, c->probed ? LOOK_NS : AGAIN_NS, on_probe);
 }
 
 void conn_probe_start(struct conn *c)
 {
+    c->probed = false;
     bd_deadline_start(c->host->worker, &c->probe, FIRST_NS, on_probe);
 }

@@ -33,7 +33,7 @@ static void on_written(uv_write_t *req, int status)
         return;
     if (status)
         break_off(c, status);
-    else if (c->writes == 0 && c->x && !c->broken)
+    else if (c->writes == 0 && c->x && c->reads != CONN_LINGER && !c->broken)
         exchange_written(c->x);
 }
 

@@ -134,18 +134,22 @@ static void on_write_timeout(struct bd_deadline *d)
     }
 }
 
+static void start_write_timeout(struct exchange *x)
+{
+    int64_t ns = x->host->conf->write_timeout_ns;
+
+    if (ns > 0)
+        bd_deadline_start(x->host->worker, &x->write_timeout, ns, on_write_timeout);
+}
+
 static void start_mode(struct exchange *x)
 {
-    const struct bd_server_conf *conf = x->host->conf;
     struct conn *c = x->conn;
 
     x->pub.mode->start(&x->pub);
-    if (c->x != x || x->state != EXCHANGE_OPEN)
-        return;
     /* After start(), so that a deadline of the mode with the same length comes first. */
-    if (conf->write_timeout_ns > 0)
-        bd_deadline_start(x->host->worker, &x->write_timeout, conf->write_timeout_ns,
-                          on_write_timeout);
+    if (c->x == x && x->state == EXCHANGE_OPEN)
+        start_write_timeout(x);
 }
 
 static void begin_call(struct exchange *x)
@@ -260,6 +264,8 @@ void exchange_ended(struct exchange *x)
     conn_drop_body(x->conn);
     if (x->conn->writes == 0 && !x->conn->broken)
         finish(x);
+    else if (!bd_deadline_runs(&x->write_timeout))
+        start_write_timeout(x); /* it was over before exchange_begin() could do that */
 }
 
 void exchange_written(struct exchange *x)

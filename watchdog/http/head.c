@@ -339,8 +339,8 @@ static enum head_result begin_fields(struct head *h, const char *buf, size_t len
 
     if (h->at == len)
         return HEAD_MORE;
-    if (buf[h->at] == ' ')
-        return refuse(h, 400, NULL); /* llhttp would skip it */
+    if (buf[h->at] != 'H')
+        return refuse(h, 400, NULL); /* llhttp skips blanks, and knows RTSP and ICE too */
 
     /* llhttp never sees the real method and target, only what follows them. */
     err = llhttp_execute(&h->parser, line, sizeof(line) - 1);
@@ -353,7 +353,7 @@ static enum head_result begin_fields(struct head *h, const char *buf, size_t len
 /* Is it a blank in a name, or between it and its colon? (RFC 9112, 5.1) */
 static bool has_blank_before_colon(const char *buf, const char *pos, const char *end)
 {
-    if (pos == buf || (*pos != ' ' && *pos != '\t') || !is_token_byte((unsigned char)pos[-1]))
+    if (pos == buf || pos >= end || (*pos != ' ' && *pos != '\t') || !is_token_byte((unsigned char)pos[-1]))
         return false;
     while (pos < end && *pos != ':' && *pos != '\r')
         pos++;
@@ -459,7 +459,7 @@ static void move(struct bd_slice *s, const char *from, size_t len, const char *t
 {
     uintptr_t at = (uintptr_t)s->p, begin = (uintptr_t)from;
 
-    if (at >= begin && at - begin < len)
+    if (at >= begin && at - begin <= len) /* an empty one may begin at the end */
         s->p = to + (at - begin);
 }
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -42,7 +43,7 @@ int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
 static struct {
     bool known;
     sigset_t signals;
-    struct rlimit files;
+    uint64_t files[2]; /* soft and hard limit, as prlimit64(2) has them */
 } original;
 
 /* The two sides share one; the new process writes `error` only. */
@@ -54,7 +55,7 @@ struct birth {
 void spawn_init(void)
 {
     sigprocmask(SIG_SETMASK, NULL, &original.signals);
-    getrlimit(RLIMIT_NOFILE, &original.files);
+    syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, original.files);
     original.known = true;
 }
 
@@ -72,7 +73,7 @@ UNINSTRUMENTED static int run(void *arg)
     for (int fd = 0; fd < 3; fd++)
         if (syscall(SYS_dup3, s->stdio[fd], fd, 0) < 0)
             goto fail;
-    if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &original.files, NULL) < 0)
+    if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, original.files, NULL) < 0)
         goto fail;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &original.signals, NULL, _NSIG / 8) < 0)
         goto fail;
