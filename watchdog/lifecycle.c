@@ -22,6 +22,7 @@
 #include "builtin.h"
 #include "lock.h"
 
+#define LOG_RETRY_MS 20
 #define METRICS_TIMEOUT_NS (BD_NS_PER_S / 2) /* a scrape is short, and so is its connection */
 
 /* What is being waited for. */
@@ -40,6 +41,8 @@ struct life {
     uv_poll_t signals;
     int signal_fd;
     uv_timer_t timer;
+    uv_prepare_t turn_end; /* these two unreferenced: our lines leave when the loop sleeps, */
+    uv_timer_t log_retry;  /* or later when nobody takes them */
     struct bd_server *server;
     struct bd_server *metrics; /* NULL: off */
     struct builtin builtin;
@@ -49,6 +52,32 @@ struct life {
 
 static void enter_drain(struct life *l);
 static void enter_kill(struct life *l);
+
+/* Log: gathered, so that a reader who is slow at the wrong moment misses nothing */
+
+static void on_log_retry(uv_timer_t *timer)
+{
+    (void)timer; /* the turn that ends now tries again */
+}
+
+static void on_turn_end(uv_prepare_t *handle)
+{
+    struct life *l = handle->data;
+
+    if (!bd_log_flush())
+        uv_timer_start(&l->log_retry, on_log_retry, LOG_RETRY_MS, 0);
+}
+
+static void open_log(struct life *l)
+{
+    bd_log_thread_start();
+    uv_prepare_init(&l->loop, &l->turn_end);
+    uv_timer_init(&l->loop, &l->log_retry);
+    l->turn_end.data = l;
+    uv_prepare_start(&l->turn_end, on_turn_end);
+    uv_unref((uv_handle_t *)&l->turn_end);
+    uv_unref((uv_handle_t *)&l->log_retry);
+}
 
 /* Stages */
 
@@ -277,16 +306,21 @@ static int write_lock(struct life *l, struct bd_error *err)
     return 0;
 }
 
-static void close_loop(struct life *l)
+/* Runs until there is nothing more to run. */
+static void run_loop(struct life *l)
 {
     int err;
 
+    uv_run(&l->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&l->turn_end, NULL);
+    uv_close((uv_handle_t *)&l->log_retry, NULL);
     uv_run(&l->loop, UV_RUN_DEFAULT);
     err = uv_loop_close(&l->loop);
     assert(err == 0);
     (void)err;
     if (l->signal_fd >= 0)
         close(l->signal_fd);
+    bd_log_thread_stop();
 }
 
 static void close_server(void *arg)
@@ -303,7 +337,7 @@ static int give_up(struct life *l, const struct bd_error *err)
     uv_close((uv_handle_t *)&l->timer, NULL);
     if (l->signal_fd >= 0)
         uv_close((uv_handle_t *)&l->signals, NULL);
-    close_loop(l);
+    run_loop(l);
     return 1;
 }
 
@@ -316,6 +350,7 @@ int lifecycle_run(const struct conf *conf)
         bd_log("Error: cannot make an event loop: %s", strerror(errno));
         return 1;
     }
+    open_log(l);
     uv_timer_init(&l->loop, &l->timer);
     l->timer.data = l;
     if (watch_signals(l, &err) || open_server(l, &err))
@@ -325,6 +360,6 @@ int lifecycle_run(const struct conf *conf)
         return give_up(l, &err);
     open_metrics(l);
     atomic_store(&l->builtin.accepting, true);
-    close_loop(l);
+    run_loop(l);
     return 0;
 }
