@@ -174,6 +174,9 @@ build/bench/%: tests/bench/%.c $(O)/flags $(DEPS)/stamp
 bench-fork: all $(bench_helpers) ## requests/s of a forking mode beside a bare spawn loop
 	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/bench-fork
 
+bench-rest: all $(bench_helpers) ## size, memory at rest, time until it listens
+	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/rest
+
 # --- care -------------------------------------------------------------------------------------------------------------
 
 sources = $(wildcard include/*/*.h watchdog/*.[ch] watchdog/*/*.[ch] modes/*.[ch] tests/*/*.[ch])
@@ -196,4 +199,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo; sed -n 's/^##! /  /p' Makefile
 
-.PHONY: run install test check test-run valgrind fuzz fuzz-run bench-fork format lint clean help
+.PHONY: run install test check test-run valgrind fuzz fuzz-run bench-fork bench-rest format lint clean help

@@ -66,6 +66,11 @@ static size_t exec_bytes(void)
     return (bytes < EXEC_BYTES_MIN ? EXEC_BYTES_MIN : bytes) - EXEC_BYTES_KEPT;
 }
 
+static bool fits(size_t bytes)
+{
+    return bytes <= EXEC_BYTES_MIN - EXEC_BYTES_KEPT || bytes <= exec_bytes();
+}
+
 /* Names and rows */
 
 static size_t name_length(const char *row)
@@ -217,7 +222,7 @@ enum environ_result environ_build(char ***ret_envp, const struct environ_base *b
         if (result != ENVIRON_OK)
             return result;
         add_fields(&r, x);
-        if (r.too_long || r.bytes + base->bytes > exec_bytes())
+        if (r.too_long || !fits(r.bytes + base->bytes))
             return ENVIRON_FIELDS_TOO_LONG;
     }
     add_base(&r, base, flags);

@@ -158,7 +158,7 @@ static void test_trailers(void **state)
     check(CHUNKED, "5\r\nhello\r\n0\r\nA: b\r\nB:\r\nHost: x\r\nConnection: close\r\n\r\n", "hello");
     check_malformed("0\r\nContent-Length: 7\r\n\r\n", ""); /* RFC 9110, 6.5.1 */
     begin(CHUNKED);
-    feed("2\r\nab\r\n0\r\nA: b\r\nC: d\r\n\r\n", 23);
+    feed("2\r\nab\r\n0\r\nA: b\r\nC: d\r\n\r\n", 24);
     assert_int_equal(got.result, BODY_COMPLETE);
     assert_int_equal(got.req.fields, 2); /* those of the head */
     assert_true(got.req.chunked);

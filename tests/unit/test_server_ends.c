@@ -976,7 +976,7 @@ static void test_kill_under_answer(void **state)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reset_while_quiet),
@@ -1014,6 +1014,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_probes_wait_for_socket),
     };
 
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -16,7 +16,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 #define SPARES_MAX 0 /* so that a use after the end is seen */
 #else
-#define SPARES_MAX 64
+#define SPARES_MAX 128
 #endif
 
 #define STATUS_CLIENT_GONE 499

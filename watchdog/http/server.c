@@ -38,6 +38,7 @@ struct bd_server {
     uv_timer_t retry;
     uv_async_t idle; /* a worker has lost its last connection */
     bool listening, draining, done_told;
+    bool starved; /* of descriptors: logged once, until it is over */
     void (*done)(void *arg);
     void *done_arg;
     atomic_long entered; /* calls holding a place under max_inflight */
@@ -244,11 +245,17 @@ static void on_connection(uv_poll_t *handle, int status, int events)
     (void)status;
     (void)events;
     accept_some(s, ACCEPTS_PER_EVENT, &err);
-    if (!err)
+    if (!err) {
+        if (s->starved)
+            bd_log("accepting connections again");
+        s->starved = false;
         return;
+    }
     /* No descriptor to be had: the client waits in the backlog until there is one. */
-    bd_log("cannot accept a connection: %s, trying again in %d ms", uv_strerror(-err),
-           ACCEPT_RETRY_MS);
+    if (!s->starved)
+        bd_log("cannot accept connections: %s, trying again every %d ms", uv_strerror(-err),
+               ACCEPT_RETRY_MS);
+    s->starved = true;
     uv_poll_stop(&s->listener);
     uv_timer_start(&s->retry, on_retry, ACCEPT_RETRY_MS, 0);
 }

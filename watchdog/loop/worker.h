@@ -12,7 +12,8 @@
 #include "bandog/worker.h"
 #include "deadline.h"
 
-#define WORKER_SPARE_BLOCKS 8
+/* Of a block that carried little only the first page is resident. */
+#define WORKER_SPARE_BLOCKS 128
 
 struct bd_worker {
     uv_loop_t loop;
@@ -30,6 +31,7 @@ struct bd_worker {
     struct bd_queue children;       /* proc/child.c: every child not yet ended */
     struct bd_queue spare_children; /* proc/child.c: memory for the next ones */
     unsigned spare_child_count;
+    int64_t log_waited_ns;   /* proc/child.c: since the log took lines without delay */
     struct watches *watches; /* proc/watch.c: the descriptors of its children; NULL at first */
     void *http;              /* http/server.c: the server's part of this worker */
 

@@ -25,10 +25,9 @@
 #include "reader.h"
 #include "worker.h"
 
-#define SPARE_CHILDREN 64
+#define SPARE_CHILDREN 128
 
-/* So long a function waits when its log lines are not taken at all; from then on they may be lost.
- */
+/* So long functions wait when their log lines are not taken at all; then they may be lost. */
 #define LOG_PATIENCE_NS (1 * INT64_C(1000000000))
 #define LOG_RETRY_NS (2 * INT64_C(1000000))
 
@@ -64,7 +63,6 @@ struct bd_child {
     struct bd_deadline timer, poll;
 
     struct bd_deadline log_wait; /* runs while `err` waits for the log */
-    int64_t log_patience_ns;     /* left of LOG_PATIENCE_NS */
 };
 
 /* Memory */
@@ -299,13 +297,22 @@ static enum bd_flow give_output(struct reader *r, const char *buf, size_t len)
     return c->ops->output(c->owner, buf, len);
 }
 
+/* A burst waits for the log's reader; a log nobody reads must not stop the functions for long. */
+static bool must_wait_for_log(struct bd_worker *w)
+{
+    if (!bd_log_is_behind()) {
+        w->log_waited_ns = 0;
+        return false;
+    }
+    return w->log_waited_ns < LOG_PATIENCE_NS;
+}
+
 static void on_log_wait(struct bd_deadline *d)
 {
     struct bd_child *c = BD_CONTAINER(d, struct bd_child, log_wait);
 
-    if (!bd_log_is_behind()) {
-        c->log_patience_ns = LOG_PATIENCE_NS;
-    } else if ((c->log_patience_ns -= LOG_RETRY_NS) > 0) {
+    c->worker->log_waited_ns += LOG_RETRY_NS;
+    if (must_wait_for_log(c->worker)) {
         bd_deadline_start(c->worker, d, LOG_RETRY_NS, on_log_wait);
         return;
     }
@@ -314,10 +321,9 @@ static void on_log_wait(struct bd_deadline *d)
     child_leave(c);
 }
 
-/* A burst waits for the log's reader; a log nobody reads must not stop the function for long. */
 static enum bd_flow wait_for_log(struct bd_child *c)
 {
-    if (c->log_patience_ns <= 0 || !bd_log_is_behind())
+    if (!must_wait_for_log(c->worker))
         return BD_GO;
     bd_deadline_start(c->worker, &c->log_wait, LOG_RETRY_NS, on_log_wait);
     return BD_WAIT;
@@ -358,7 +364,6 @@ static void watch_pipes(struct bd_child *c, const struct bd_child_spec *spec, co
     reader_init(&c->out, c->worker, set, ours[1], give_output, on_output_ready);
     reader_init(&c->err, c->worker, set, ours[2],
                 spec->err == BD_STDERR_LINES ? log_errput : give_errput, on_errput_ready);
-    c->log_patience_ns = LOG_PATIENCE_NS;
     if (spec->err == BD_STDERR_LINES)
         lines_init(&c->lines, BD_LOG_STDERR, spec->prefix_lines, "stderr", spec->line_bytes);
 }
