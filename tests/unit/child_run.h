@@ -29,14 +29,14 @@
 /* child.c and what it logs and starts by are compiled in, so that a test can look inside. */
 static void test_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf,
                           size_t len);
-static int test_spawn(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd);
+static int test_pidfd(pid_t pid);
 
 #define bd_log_line test_log_line
-#define spawn_process test_spawn
 #include "watchdog/proc/lines.c"
 #include "watchdog/proc/process.c"
-#undef spawn_process
+#define process_open_pidfd test_pidfd
 #include "watchdog/proc/child.c"
+#undef process_open_pidfd
 
 #define MS INT64_C(1000000)
 #define LONG (60000 * MS) /* never reached */
@@ -44,16 +44,17 @@ static int test_spawn(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd);
 /* The kernels to play. */
 static enum { PIDFD_POLLS, PIDFD_CANNOT_POLL, PIDFD_MISSING } kernel;
 
-static int test_spawn(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd)
+static int test_pidfd(pid_t pid)
 {
-    int err = spawn_process(s, ret_pid, ret_pidfd);
-
-    if (err || kernel == PIDFD_POLLS)
-        return err;
-    if (*ret_pidfd >= 0)
-        close(*ret_pidfd);
-    *ret_pidfd = kernel == PIDFD_MISSING ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    return 0;
+    switch (kernel) {
+    case PIDFD_POLLS:
+        return process_open_pidfd(pid);
+    case PIDFD_CANNOT_POLL:
+        return open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    case PIDFD_MISSING:
+        break;
+    }
+    return -1;
 }
 
 struct text {

@@ -63,7 +63,7 @@ static int on_start_with_few_files(struct bd_worker *w, void *arg)
     do
         limit_files((rlim_t)(lowest + more++));
     while (begin(r, w) == UV_EMFILE);
-    assert(more > 6); /* the epoll set, two pipes and a pidfd */
+    assert(more > 5); /* the epoll set and two pipes */
     limit_files(1000);
     worker_close_mail(w);
     return 0;

@@ -1,10 +1,10 @@
 /*
  * child.c - see bandog/child.h
  *
- * A child is a process, three pipes and a pidfd, in one allocation that its worker recycles. The
- * state says what it waits for; child_step() alone moves it on, after each event and each call of
- * the owner. Callbacks may call back: child_enter() and child_leave() see to it that the steps are
- * taken by the outermost of them and that the child does not vanish below the others.
+ * A child is a process, three pipes and perhaps a pidfd, in one allocation that its worker
+ * recycles. The state says what it waits for; child_step() alone moves it on, after each event and
+ * each call of the owner. Callbacks may call back: child_enter() and child_leave() see to it that
+ * the steps are taken by the outermost of them and that the child does not vanish below the others.
  *
  * The process is not reaped before its end has been told or its group been killed: while it is a
  * zombie no other group can get its number.
@@ -31,6 +31,9 @@
 #define LOG_PATIENCE_NS (1 * INT64_C(1000000000))
 #define LOG_RETRY_NS (2 * INT64_C(1000000))
 
+/* Most processes are gone before it would pay to watch them: the pidfd is opened so late. */
+#define WATCH_NS (20 * INT64_C(1000000))
+
 /* Without a pidfd the end of the process is asked for so often. */
 #define POLL_NS (10 * INT64_C(1000000))
 
@@ -53,10 +56,11 @@ struct bd_child {
     pid_t pid;     /* also its group */
     bool exited;   /* seen, but not reaped yet */
     bool asked;    /* whether it has exited, when its output ended */
+    bool no_pidfd; /* it is asked for with `poll` */
 
     struct feed in;
     struct reader out, err;
-    struct watch exit; /* the pidfd; closed when there is none, then `poll` runs */
+    struct watch exit; /* the pidfd; closed until `poll` has run for WATCH_NS or output has ended */
     struct lines lines;
 
     int64_t output_grace_ns, kill_grace_ns;
@@ -125,6 +129,8 @@ void children_release(struct bd_worker *w)
 /* States */
 
 static void on_timer(struct bd_deadline *d);
+static void on_exit_ready(struct watch *w, uint32_t events);
+static void on_poll(struct bd_deadline *d);
 
 static bool output_is_done(const struct bd_child *c)
 {
@@ -174,6 +180,20 @@ static void enter_killed(struct bd_child *c)
     bd_deadline_stop(&c->timer);
 }
 
+static void watch_exit(struct bd_child *c)
+{
+    if (c->exited || c->no_pidfd || watch_is_open(&c->exit))
+        return;
+    watch_init(&c->exit, c->worker->watches, process_open_pidfd(c->pid), EPOLLIN, on_exit_ready);
+    if (watch_is_open(&c->exit) && watch_try_arm(&c->exit) == 0) {
+        bd_deadline_stop(&c->poll);
+        return;
+    }
+    watch_close(&c->exit); /* Linux 5.2 has pidfds that cannot be polled */
+    c->no_pidfd = true;
+    bd_deadline_start(c->worker, &c->poll, POLL_NS, on_poll);
+}
+
 /* True when there is another step to take. */
 static bool child_step(struct bd_child *c)
 {
@@ -185,6 +205,8 @@ static bool child_step(struct bd_child *c)
         if (output_is_done(c)) {
             if (worth_asking(c) && process_reap(c->pid, &e))
                 enter_gone(c, &e);
+            else
+                watch_exit(c);
             return false;
         }
         if (!c->exited || c->state == CHILD_GRACE)
@@ -282,9 +304,13 @@ static void on_poll(struct bd_deadline *d)
     struct bd_child *c = BD_CONTAINER(d, struct bd_child, poll);
 
     child_enter(c);
-    c->exited = process_has_exited(c->pid);
-    if (!c->exited)
-        bd_deadline_start(c->worker, d, POLL_NS, on_poll);
+    if (!c->no_pidfd) {
+        watch_exit(c);
+    } else {
+        c->exited = process_has_exited(c->pid);
+        if (!c->exited)
+            bd_deadline_start(c->worker, d, POLL_NS, on_poll);
+    }
     child_leave(c);
 }
 
@@ -347,15 +373,6 @@ static enum bd_flow log_errput(struct reader *r, const char *buf, size_t len)
 
 /* Starting */
 
-static void watch_exit(struct bd_child *c, int pidfd)
-{
-    watch_init(&c->exit, c->worker->watches, pidfd, EPOLLIN, on_exit_ready);
-    if (pidfd >= 0 && watch_try_arm(&c->exit) == 0)
-        return;
-    watch_close(&c->exit); /* Linux 5.2 has pidfds that cannot be polled */
-    bd_deadline_start(c->worker, &c->poll, POLL_NS, on_poll);
-}
-
 static void watch_pipes(struct bd_child *c, const struct bd_child_spec *spec, const int ours[3])
 {
     struct watches *set = c->worker->watches;
@@ -389,7 +406,8 @@ int bd_child_start(struct bd_child **ret_child, struct bd_worker *w,
     c->output_grace_ns = spec->output_grace_ns;
     c->kill_grace_ns = spec->kill_grace_ns;
     watch_pipes(c, spec, p.stdio);
-    watch_exit(c, p.pidfd);
+    watch_init(&c->exit, w->watches, -1, EPOLLIN, on_exit_ready);
+    bd_deadline_start(w, &c->poll, WATCH_NS, on_poll);
     bd_queue_push(&w->children, &c->link);
     watches_hold_loop(w->watches, true);
     *ret_child = c;

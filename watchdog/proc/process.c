@@ -48,13 +48,18 @@ int process_start(struct process *ret_process, const struct bd_child_spec *spec)
                                             .argv = spec->argv,
                                             .envp = spec->envp,
                                             .stdio = {theirs[0], theirs[1], theirs[pipes - 1]}},
-                            &p.pid, &p.pidfd);
+                            &p.pid);
     close_three(theirs);
     if (err)
         close_three(p.stdio);
     else
         *ret_process = p;
     return err;
+}
+
+int process_open_pidfd(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
 /*

@@ -14,13 +14,15 @@
 
 struct process {
     pid_t pid;    /* also its group */
-    int pidfd;    /* -1: this kernel has none */
     int stdio[3]; /* our ends of its pipes, non-blocking; stdio[2] is -1 when it is merged */
 };
 
 /* The descriptors become the caller's. 0, or a UV_E code with nothing left behind. */
 int process_start(struct process *ret_process, const struct bd_child_spec *spec)
     __attribute__((warn_unused_result));
+
+/* Readable once the process has exited; the caller's. -1: this kernel has none (before 5.3). */
+int process_open_pidfd(pid_t pid);
 
 /* To the whole group. */
 void process_signal(pid_t pid, int sig);

@@ -1,9 +1,9 @@
 /*
  * spawn.c - see spawn.h
  *
- * clone(2) with CLONE_VM and CLONE_VFORK is what posix_spawn(3) does; it is called here for the
- * pidfd, which comes with the process and not by one more call, and to give back the limit of open
- * files.
+ * clone(2) with CLONE_VM and CLONE_VFORK is what posix_spawn(3) does; it is called here because
+ * that one waits for a lock shared by all threads, opens a pipe more, and cannot give back the
+ * limit of open files.
  */
 #include "spawn.h"
 
@@ -90,27 +90,22 @@ static void reap(pid_t pid)
         ;
 }
 
-int spawn_process(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd)
+int spawn_process(const struct spawn *s, pid_t *ret_pid)
 {
     struct birth birth = {.spawn = s};
     char stack[STACK_BYTES] __attribute__((aligned(16)));
-    int pidfd = -1; /* stays so when the kernel does not know CLONE_PIDFD, which it ignores then */
     pid_t pid;
 
     assert(original.known);
     for (int fd = 0; fd < 3; fd++)
         assert(s->stdio[fd] > 2);
-    pid = clone(run, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &birth,
-                &pidfd);
+    pid = clone(run, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
     if (pid < 0)
         return -errno;
     if (birth.error) {
-        if (pidfd >= 0)
-            close(pidfd);
         reap(pid);
         return -birth.error;
     }
     *ret_pid = pid;
-    *ret_pidfd = pidfd;
     return 0;
 }

@@ -26,10 +26,8 @@ void spawn_init(void);
 
 /*
  * The process leads a group of its own and inherits no other descriptor that is close-on-exec.
- * `ret_pidfd` is -1 on kernels that have none (before Linux 5.2). 0, or a negative UV_E code of
- * clone(2) or execve(2), with nothing left behind.
+ * 0, or a negative UV_E code of clone(2) or execve(2), with nothing left behind.
  */
-int spawn_process(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd)
-    __attribute__((warn_unused_result));
+int spawn_process(const struct spawn *s, pid_t *ret_pid) __attribute__((warn_unused_result));
 
 #endif
