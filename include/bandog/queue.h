@@ -53,16 +53,4 @@ static inline struct bd_queue *bd_queue_shift(struct bd_queue *head)
     return q;
 }
 
-/* Moves all links of `from` into the empty list `to`, in order. */
-static inline void bd_queue_move(struct bd_queue *from, struct bd_queue *to)
-{
-    bd_queue_init(to);
-    if (bd_queue_empty(from))
-        return;
-    to->next = from->next;
-    to->prev = from->prev;
-    to->next->prev = to->prev->next = to;
-    bd_queue_init(from);
-}
-
 #endif

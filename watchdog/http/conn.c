@@ -256,22 +256,32 @@ static void body_is_bad(struct conn *c, enum bd_abort why, const char *reason)
     }
 }
 
+/* The body's next piece. False when all bytes at hand have been looked at. */
+static bool next_piece(struct conn *c, struct bd_slice *ret_piece, enum body_result *ret_result)
+{
+    struct input *in = &c->in;
+    size_t used;
+
+    if (in->at == in->len) {
+        reuse_body_room(c);
+        if (c->fin)
+            body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
+        return false;
+    }
+    *ret_result = body_feed(&c->x->body, in->buf + in->at, in->len - in->at, ret_piece, &used);
+    in->at += used;
+    c->again = true;
+    return true;
+}
+
 static void step_body(struct conn *c)
 {
     struct exchange *x = c->x;
     struct bd_slice piece;
     enum body_result result;
-    size_t used;
 
-    if (c->in.at == c->in.len) {
-        reuse_body_room(c);
-        if (c->fin)
-            body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
+    if (!next_piece(c, &piece, &result))
         return;
-    }
-    result = body_feed(&x->body, c->in.buf + c->in.at, c->in.len - c->in.at, &piece, &used);
-    c->in.at += used;
-    c->again = true;
     if (piece.len > 0 && exchange_body(x, piece.p, piece.len) == BD_WAIT) {
         assert(c->reads == CONN_BODY);
         c->reads = CONN_LENT;
@@ -320,22 +330,15 @@ static void step_drop(struct conn *c)
     struct exchange *x = c->x;
     struct bd_slice piece;
     enum body_result result;
-    size_t used;
+    size_t before = c->in.at;
 
-    if (c->in.at == c->in.len) {
-        reuse_body_room(c);
-        if (c->fin)
-            body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
+    if (!next_piece(c, &piece, &result))
         return;
-    }
-    result = body_feed(&x->body, c->in.buf + c->in.at, c->in.len - c->in.at, &piece, &used);
-    c->in.at += used;
-    c->again = true;
-    if (result == BODY_BAD || used > c->drop_left) {
+    if (result == BODY_BAD || c->in.at - before > c->drop_left) {
         body_is_bad(c, BD_ABORT_BODY, NULL);
         return;
     }
-    c->drop_left -= used;
+    c->drop_left -= c->in.at - before;
     if (result == BODY_MORE)
         return;
     request_is_whole(c);

@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "bandog/log.h"
 #include "bandog/metrics.h"
 #include "conn.h"
 

@@ -353,7 +353,8 @@ static enum head_result begin_fields(struct head *h, const char *buf, size_t len
 /* Is it a blank in a name, or between it and its colon? (RFC 9112, 5.1) */
 static bool has_blank_before_colon(const char *buf, const char *pos, const char *end)
 {
-    if (pos == buf || pos >= end || (*pos != ' ' && *pos != '\t') || !is_token_byte((unsigned char)pos[-1]))
+    if (pos == buf || pos >= end || (*pos != ' ' && *pos != '\t') ||
+        !is_token_byte((unsigned char)pos[-1]))
         return false;
     while (pos < end && *pos != ':' && *pos != '\r')
         pos++;

@@ -31,9 +31,8 @@ static void retry_log(struct bd_deadline *d)
     (void)d; /* expiring is enough: the turn that follows flushes */
 }
 
-static void on_turn_end(uv_prepare_t *handle)
+static void run_turns(struct bd_worker *w)
 {
-    struct bd_worker *w = handle->data;
     struct bd_queue *q;
 
     while ((q = bd_queue_shift(&w->turns))) {
@@ -41,6 +40,13 @@ static void on_turn_end(uv_prepare_t *handle)
 
         t->run(t);
     }
+}
+
+static void on_turn_end(uv_prepare_t *handle)
+{
+    struct bd_worker *w = handle->data;
+
+    run_turns(w);
     if (!bd_log_flush())
         bd_deadline_start(w, &w->log_retry, LOG_RETRY_NS, retry_log);
 }
@@ -85,16 +91,23 @@ void bd_block_give(struct bd_worker *w, char *block)
 
 /* Mail */
 
+static struct bd_queue *take_mail(struct bd_worker *w)
+{
+    struct bd_queue *q;
+
+    uv_mutex_lock(&w->mail_lock);
+    q = bd_queue_shift(&w->mail);
+    uv_mutex_unlock(&w->mail_lock);
+    return q;
+}
+
+/* One at a time: a letter may close the mailbox, which reads the rest before it goes on. */
 static void on_mail(uv_async_t *handle)
 {
     struct bd_worker *w = handle->data;
-    struct bd_queue mail, *q;
+    struct bd_queue *q;
 
-    uv_mutex_lock(&w->mail_lock);
-    bd_queue_move(&w->mail, &mail);
-    uv_mutex_unlock(&w->mail_lock);
-
-    while ((q = bd_queue_shift(&mail))) {
+    while ((q = take_mail(w))) {
         struct bd_mail *m = BD_CONTAINER(q, struct bd_mail, link);
 
         m->run(w, m);
@@ -178,7 +191,10 @@ static void worker_main(void *arg)
     birth->result = result;
     uv_sem_post(&birth->started); /* `birth` is gone from here on */
 
-    uv_run(&w->loop, UV_RUN_DEFAULT);
+    do {
+        uv_run(&w->loop, UV_RUN_DEFAULT);
+        run_turns(w); /* of the very last event: the loop does not go to sleep again */
+    } while (uv_loop_alive(&w->loop));
     hooks.end(w, hooks.arg);
     close_handles(w);
     bd_log_thread_stop();
