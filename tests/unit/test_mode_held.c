@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "bandog/exchange.h"
 #include "watchdog/loop/worker.h"
 
 static enum bd_flow test_send(struct bd_exchange *x, const char *buf, size_t len);

@@ -26,7 +26,6 @@
 #include "refuse.h"
 
 #define BODY_ROOM_MIN (16 * 1024) /* behind a head, so that a body comes in decent pieces */
-#define LINGER_NS (2 * INT64_C(1000000000))
 #define DRAIN_HEAD_NS (INT64_C(500000000)) /* for the rest of a head that has begun */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -44,80 +43,6 @@ static void read_off(struct conn *c)
     if (c->reading)
         uv_read_stop((uv_stream_t *)&c->tcp);
     c->reading = false;
-}
-
-/* Closing */
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct conn *c = handle->data;
-    struct host *h = c->host;
-
-    bd_queue_remove(&c->link);
-    free(c);
-    host_conn_closed(h);
-}
-
-static void forget(struct conn *c)
-{
-    bd_deadline_stop(&c->wait);
-    bd_deadline_stop(&c->probe);
-    bd_turn_cancel(&c->lost);
-    if (c->x) {
-        exchange_recycle(c->x);
-        c->x = NULL;
-    }
-    input_release(&c->in, c->host->worker);
-    c->reads = CONN_CLOSED;
-}
-
-void conn_close(struct conn *c)
-{
-    if (c->reads == CONN_CLOSED)
-        return;
-    forget(c);
-    /* Whatever is being written is cut off: the memory is its owner's again. */
-    uv_close((uv_handle_t *)&c->tcp, on_closed);
-}
-
-/* Closes so that the client cannot take what it has for the whole: RST instead of FIN. */
-static void reset(struct conn *c)
-{
-    forget(c);
-    if (uv_tcp_close_reset(&c->tcp, on_closed))
-        uv_close((uv_handle_t *)&c->tcp, on_closed);
-}
-
-static void on_linger_over(struct bd_deadline *d)
-{
-    conn_close(BD_CONTAINER(d, struct conn, wait));
-}
-
-static void on_shutdown(uv_shutdown_t *req, int status)
-{
-    struct conn *c = req->data;
-
-    if (status != UV_ECANCELED && (status || c->fin))
-        conn_close(c); /* lost, or both sides have said all */
-}
-
-/*
- * FIN first, then read until the client's own: closing with unread bytes would send a reset, and
- * that can destroy the answer before the client has read it (RFC 9112, 9.6).
- */
-static void linger(struct conn *c)
-{
-    /* c->x stays: what is still being written may lie in its arena. */
-    bd_deadline_stop(&c->probe);
-    input_release(&c->in, c->host->worker);
-    c->reads = CONN_LINGER;
-    c->shutdown.data = c;
-    if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown)) {
-        conn_close(c);
-        return;
-    }
-    bd_deadline_start(c->host->worker, &c->wait, LINGER_NS, on_linger_over);
-    read_on(c);
 }
 
 /* Steps */
@@ -147,7 +72,7 @@ static void refuse(struct conn *c)
     struct exchange *x = c->x;
 
     refuse_head(c, x->head.refusal.status, x->head.refusal.detail);
-    linger(c);
+    conn_linger(c);
 }
 
 /* Room behind the head for what comes next, once all that was there has been taken. */
@@ -206,7 +131,7 @@ static void step_idle(struct conn *c)
         if (c->fin)
             conn_close(c);
         else if (c->host->draining && c->reused)
-            linger(c);
+            conn_linger(c);
         return;
     }
     c->x = exchange_new(c->host, c);
@@ -252,7 +177,7 @@ static void body_is_bad(struct conn *c, enum bd_abort why, const char *reason)
     } else if (x->state == EXCHANGE_ENDED) {
         request_is_whole(c); /* the answer is leaving, nobody needs the body */
     } else {
-        linger(c);
+        conn_linger(c);
     }
 }
 
@@ -452,7 +377,7 @@ void conn_exchange_over(struct conn *c)
     assert(x->state == EXCHANGE_OVER);
     bd_deadline_stop(&c->probe);
     if (x->pub.cut && x->reply.framing == REPLY_CLOSE) {
-        reset(c);
+        conn_reset(c);
     } else if (x->pub.cut || c->broken) {
         conn_close(c);
     } else if (c->reads == CONN_WHOLE && keep) {
@@ -460,7 +385,7 @@ void conn_exchange_over(struct conn *c)
     } else if (can_close_at_once(c)) {
         conn_close(c);
     } else if (!keep) {
-        linger(c);
+        conn_linger(c);
     }
     conn_advance(c);
 }
@@ -491,7 +416,7 @@ static void on_wait_over(struct bd_deadline *d)
     case CONN_HEAD:
         if (!memchr(c->in.buf, '\n', c->in.len)) { /* not even the request line */
             refuse_head(c, 400, NULL);
-            linger(c);
+            conn_linger(c);
         } else {
             conn_close(c);
         }

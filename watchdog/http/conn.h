@@ -68,6 +68,12 @@ void conn_open(struct host *h, int fd);
 /* Ends it at once, whatever is under way on it; its exchange must be over. */
 void conn_close(struct conn *c);
 
+/* The same, so that the client cannot take what it has for the whole: RST instead of FIN. */
+void conn_reset(struct conn *c);
+
+/* Ends it once what is being written has left, and such that the client can read all of it. */
+void conn_linger(struct conn *c);
+
 /* Goes on as far as the bytes at hand allow. */
 void conn_advance(struct conn *c);
 
