@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bandog/log.h"
@@ -39,6 +40,24 @@ static void open_standard_descriptors(void)
 }
 
 /*
+ * An ignored signal would stay so in every process of the function. The system call, because libc
+ * does not touch the signals that it keeps for itself, and those may have been ignored by somebody
+ * with another libc. SIG_DFL and everything that goes with it is zero, and the handler comes first.
+ */
+static void heed_all_signals(void)
+{
+    for (int i = 1; i <= 64; i++) {
+        unsigned long action[8] = {0};
+
+        if (syscall(SYS_rt_sigaction, i, NULL, action, 8) == 0 &&
+            action[0] == (unsigned long)SIG_IGN) {
+            memset(action, 0, sizeof(action));
+            syscall(SYS_rt_sigaction, i, action, NULL, 8);
+        }
+    }
+}
+
+/*
  * Signals are read by the main thread when it wants to, see lifecycle.c. SIGPIPE stays blocked
  * instead of ignored: processes of the function must not inherit that.
  */
@@ -46,9 +65,6 @@ static void block_signals(void)
 {
     sigset_t all;
 
-    for (int i = 1; i < NSIG; i++)
-        if (i != SIGKILL && i != SIGSTOP)
-            signal(i, SIG_DFL);
     sigfillset(&all);
     sigdelset(&all, SIGSEGV);
     sigdelset(&all, SIGBUS);
@@ -129,6 +145,7 @@ int main(int argc, char **argv)
 
     open_standard_descriptors();
     spawn_init();
+    heed_all_signals();
     block_signals();
     bd_log_open();
     status = flags_parse(&flags, argc, argv);

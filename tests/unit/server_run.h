@@ -368,6 +368,7 @@ static void on_drained(void *arg)
 {
     struct run *r = arg;
 
+    assert(bd_server_in_flight(r->server) == 0);
     bd_server_close(r->server);
     uv_close((uv_handle_t *)&r->drain, NULL);
     uv_close((uv_handle_t *)&r->kill, NULL);
