@@ -19,9 +19,9 @@
 struct story {
     uint64_t hash;
     unsigned requests;
-    int status;          /* of a refused head */
-    const char *error;   /* of a bad body */
-    bool stopped;        /* in a head or body that is not complete, or refused */
+    int status;        /* of a refused head */
+    const char *error; /* of a bad body */
+    bool stopped;      /* in a head or body that is not complete, or refused */
 };
 
 static void tell(struct story *s, const void *p, size_t len)

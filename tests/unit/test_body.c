@@ -28,8 +28,8 @@ static struct {
 static void begin(const char *framing)
 {
     char head[128];
-    size_t len = (size_t)snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n",
-                                  framing);
+    size_t len =
+        (size_t)snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n", framing);
 
     bd_arena_release(&got.arena);
     bd_arena_init(&got.arena);
@@ -155,7 +155,8 @@ static void test_extensions(void **state)
 static void test_trailers(void **state)
 {
     check(CHUNKED, "5\r\nhello\r\n0\r\nA: b\r\n\r\n", "hello");
-    check(CHUNKED, "5\r\nhello\r\n0\r\nA: b\r\nB:\r\nHost: x\r\nConnection: close\r\n\r\n", "hello");
+    check(CHUNKED, "5\r\nhello\r\n0\r\nA: b\r\nB:\r\nHost: x\r\nConnection: close\r\n\r\n",
+          "hello");
     check_malformed("0\r\nContent-Length: 7\r\n\r\n", ""); /* RFC 9110, 6.5.1 */
     begin(CHUNKED);
     feed("2\r\nab\r\n0\r\nA: b\r\nC: d\r\n\r\n", 24);
@@ -297,20 +298,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content_length),
-        cmocka_unit_test(test_no_body),
-        cmocka_unit_test(test_huge_length),
-        cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_extensions),
-        cmocka_unit_test(test_trailers),
-        cmocka_unit_test(test_bytes_behind),
-        cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_much),
-        cmocka_unit_test(test_bad_size),
-        cmocka_unit_test(test_too_large_size),
-        cmocka_unit_test(test_bare_line_ends),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_enormous_chunk),
+        cmocka_unit_test(test_content_length), cmocka_unit_test(test_no_body),
+        cmocka_unit_test(test_huge_length),    cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_extensions),     cmocka_unit_test(test_trailers),
+        cmocka_unit_test(test_bytes_behind),   cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_much),           cmocka_unit_test(test_bad_size),
+        cmocka_unit_test(test_too_large_size), cmocka_unit_test(test_bare_line_ends),
+        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_enormous_chunk),
         cmocka_unit_test(test_short),
     };
 

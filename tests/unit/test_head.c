@@ -93,10 +93,22 @@ struct refused {
 
 #define LINE "GET / HTTP/1.1\r\n"
 #define HOST "Host: h\r\n"
-#define BAD_FIELD(field) {400, NULL, LINE HOST field "\r\n\r\n"}
-#define BAD_LINE(line) {400, NULL, line "\r\n" HOST "\r\n"}
-#define BAD_HOST(host) {400, "malformed Host header", LINE "Host: " host "\r\n\r\n"}
-#define BAD_CODING(fields) {501, "Unsupported transfer encoding", LINE HOST fields "\r\n\r\n"}
+#define BAD_FIELD(field)                                                                           \
+    {                                                                                              \
+        400, NULL, LINE HOST field "\r\n\r\n"                                                      \
+    }
+#define BAD_LINE(line)                                                                             \
+    {                                                                                              \
+        400, NULL, line "\r\n" HOST "\r\n"                                                         \
+    }
+#define BAD_HOST(host)                                                                             \
+    {                                                                                              \
+        400, "malformed Host header", LINE "Host: " host "\r\n\r\n"                                \
+    }
+#define BAD_CODING(fields)                                                                         \
+    {                                                                                              \
+        501, "Unsupported transfer encoding", LINE HOST fields "\r\n\r\n"                          \
+    }
 
 static const struct refused refused[] = {
     {400, "missing required Host header", LINE "\r\n"},
@@ -244,8 +256,8 @@ static void test_refused(void **state)
                 is_detail(detail, r->detail, how))
                 continue;
             print_message("row %zu, fed %d: result %d, %d %s, not %d %s:\n%s\n", i, (int)how,
-                          (int)got.result, got.head.refusal.status, detail ? detail : "",
-                          r->status, r->detail ? r->detail : "", r->text);
+                          (int)got.result, got.head.refusal.status, detail ? detail : "", r->status,
+                          r->detail ? r->detail : "", r->text);
             wrong++;
         }
     }
@@ -433,11 +445,11 @@ static void check_expecting(const char *text, bool expected)
 
 static void test_expect(void **state)
 {
-    check_expecting("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n",
-                 true);
+    check_expecting(
+        "PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n", true);
     check_expecting("PUT / HTTP/1.1\r\nexpect: 100-continue\r\nHost: h\r\n"
-                 "Transfer-Encoding: chunked\r\n\r\n",
-                 true);
+                    "Transfer-Encoding: chunked\r\n\r\n",
+                    true);
     check_expecting(LINE HOST "Expect: 100-continue\r\n\r\n", false);
     check_expecting("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", false);
 }
@@ -527,8 +539,7 @@ static void check_size(const char *begin, const char *end, size_t bytes, int sta
     memcpy(text + bytes - b, end, b);
     for (enum feeding how = WHOLE; how <= BY_BYTE; how++) {
         feed(text, bytes, how);
-        if (got.result != (status ? HEAD_BAD : HEAD_COMPLETE) ||
-            got.head.refusal.status != status)
+        if (got.result != (status ? HEAD_BAD : HEAD_COMPLETE) || got.head.refusal.status != status)
             fail_msg("%zu bytes of %s: %d, %d", bytes, begin, (int)got.result,
                      got.head.refusal.status);
     }
@@ -584,20 +595,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_nul_bytes),
-        cmocka_unit_test(test_simple),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_odd_but_good),
-        cmocka_unit_test(test_forms_of_target),
-        cmocka_unit_test(test_framing),
-        cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_expect),
-        cmocka_unit_test(test_many_fields),
-        cmocka_unit_test(test_growing_buffer),
-        cmocka_unit_test(test_moved_when_complete),
-        cmocka_unit_test(test_size),
-        cmocka_unit_test(test_bytes_behind),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_nul_bytes),
+        cmocka_unit_test(test_simple),         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_odd_but_good),   cmocka_unit_test(test_forms_of_target),
+        cmocka_unit_test(test_framing),        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_expect),         cmocka_unit_test(test_many_fields),
+        cmocka_unit_test(test_growing_buffer), cmocka_unit_test(test_moved_when_complete),
+        cmocka_unit_test(test_size),           cmocka_unit_test(test_bytes_behind),
         cmocka_unit_test(test_incomplete),
     };
 

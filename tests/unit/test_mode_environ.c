@@ -29,7 +29,8 @@ static const char *rows_of(char *const *base, struct bd_exchange *x, unsigned fl
 static const char *rows_with(const char *fields)
 {
     static const char begin[] = "Http_Method=GET\nHttp_Path=/\n";
-    const char *text = rows_of((char *const[]){NULL}, exchange_with_fields(fields), ENVIRON_REQUEST);
+    const char *text =
+        rows_of((char *const[]){NULL}, exchange_with_fields(fields), ENVIRON_REQUEST);
 
     assert_true(strncmp(text, begin, sizeof(begin) - 1) == 0);
     return text + sizeof(begin) - 1;
@@ -39,19 +40,18 @@ static void test_off(void **state)
 {
     assert_string_equal(rows_of(plain_rows, exchange_with_fields("A: b\r\n"), 0),
                         "PATH=/bin\nHOME=/\n");
-    assert_string_equal(
-        rows_of((char *const[]){(char *)"Http_A=1", (char *)"B=2", NULL}, exchange_with_fields(""),
-                0),
-        "Http_A=1\nB=2\n");
+    assert_string_equal(rows_of((char *const[]){(char *)"Http_A=1", (char *)"B=2", NULL},
+                                exchange_with_fields(""), 0),
+                        "Http_A=1\nB=2\n");
 }
 
 static void test_request_line(void **state)
 {
-    assert_string_equal(rows_of(plain_rows,
-                                exchange_with("pUt /a%20b//%41?x=%20#y HTTP/1.1\r\nHost: h\r\n\r\n"),
-                                ENVIRON_REQUEST),
-                        "Http_Method=pUt\nHttp_Path=/a b//A\nHttp_Query=x=%20#y\n"
-                        "PATH=/bin\nHOME=/\n");
+    assert_string_equal(
+        rows_of(plain_rows, exchange_with("pUt /a%20b//%41?x=%20#y HTTP/1.1\r\nHost: h\r\n\r\n"),
+                ENVIRON_REQUEST),
+        "Http_Method=pUt\nHttp_Path=/a b//A\nHttp_Query=x=%20#y\n"
+        "PATH=/bin\nHOME=/\n");
     assert_string_equal(
         rows_of(plain_rows, exchange_with("GET /? HTTP/1.0\r\n\r\n"), ENVIRON_REQUEST),
         "Http_Method=GET\nHttp_Path=/\nPATH=/bin\nHOME=/\n");
@@ -69,11 +69,11 @@ static void test_classic(void **state)
         rows_of(plain_rows, exchange_with("GET / HTTP/1.0\r\nContent-Length: 0012\r\n\r\n"), flags),
         "Http_Method=GET\nHttp_Path=/\nHttp_ContentLength=12\nHttp_Content_Length=12\n"
         "PATH=/bin\nHOME=/\n");
-    assert_string_equal(rows_of(plain_rows,
-                                exchange_with_fields("Transfer-Encoding: Chunked\r\n"), flags),
-                        "Http_Method=GET\nHttp_Path=/\nHttp_Host=h\nHttp_ContentLength=-1\n"
-                        "Http_Content_Length=-1\nHttp_Transfer_Encoding=chunked\n"
-                        "PATH=/bin\nHOME=/\n");
+    assert_string_equal(
+        rows_of(plain_rows, exchange_with_fields("Transfer-Encoding: Chunked\r\n"), flags),
+        "Http_Method=GET\nHttp_Path=/\nHttp_Host=h\nHttp_ContentLength=-1\n"
+        "Http_Content_Length=-1\nHttp_Transfer_Encoding=chunked\n"
+        "PATH=/bin\nHOME=/\n");
 }
 
 static void test_fields(void **state)
@@ -116,9 +116,9 @@ static void test_pragma(void **state)
 /* A request's row replaces an inherited one, others stay. */
 static void test_inherited(void **state)
 {
-    char *const base[] = {(char *)"Http_X_Foo=old", (char *)"A=1", (char *)"Http_Keep=2",
+    char *const base[] = {(char *)"Http_X_Foo=old",  (char *)"A=1",   (char *)"Http_Keep=2",
                           (char *)"Http_Method=old", (char *)"Http_", (char *)"http_x=3",
-                          (char *)"noequals", (char *)"=odd", NULL};
+                          (char *)"noequals",        (char *)"=odd",  NULL};
 
     assert_string_equal(
         rows_of(base, exchange_with_fields("x-foo: new\r\n"), ENVIRON_REQUEST),
@@ -131,9 +131,9 @@ static void test_nul_in_path(void **state)
     struct environ_base b;
 
     environ_init(&b, plain_rows);
-    assert_int_equal(environ_build(&envp, &b, exchange_with("GET /%00 HTTP/1.0\r\n\r\n"),
-                                   ENVIRON_REQUEST),
-                     ENVIRON_NUL);
+    assert_int_equal(
+        environ_build(&envp, &b, exchange_with("GET /%00 HTTP/1.0\r\n\r\n"), ENVIRON_REQUEST),
+        ENVIRON_NUL);
     assert_int_equal(environ_build(&envp, &b, exchange_with("GET /%00 HTTP/1.0\r\n\r\n"), 0),
                      ENVIRON_OK);
     free(b.plain);
@@ -217,8 +217,9 @@ static void test_too_many(void **state)
 static void test_canonical(void **state)
 {
     static const char *const row[][2] = {
-        {"a", "A"},         {"ACCEPT-ENCODING", "Accept-Encoding"}, {"x--y", "X--Y"},
-        {"-a", "-A"},       {"a_b-c", "A_b-C"},                     {"1a-2B", "1a-2b"},
+        {"a", "A"},         {"ACCEPT-ENCODING", "Accept-Encoding"},
+        {"x--y", "X--Y"},   {"-a", "-A"},
+        {"a_b-c", "A_b-C"}, {"1a-2B", "1a-2b"},
         {"~x-!Y", "~x-!y"}, {"a.B", "A.b"},
     };
     struct bd_exchange *x = exchange_with_fields("");

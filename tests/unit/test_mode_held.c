@@ -312,16 +312,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_memory),
-        cmocka_unit_test(test_on_disk),
-        cmocka_unit_test(test_again),
-        cmocka_unit_test(test_release_early),
-        cmocka_unit_test(test_pauses),
-        cmocka_unit_test(test_private_and_unnamed),
-        cmocka_unit_test(test_dir),
-        cmocka_unit_test(test_no_dir),
-        cmocka_unit_test(test_long_dir),
-        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_in_memory), cmocka_unit_test(test_on_disk),
+        cmocka_unit_test(test_again),     cmocka_unit_test(test_release_early),
+        cmocka_unit_test(test_pauses),    cmocka_unit_test(test_private_and_unnamed),
+        cmocka_unit_test(test_dir),       cmocka_unit_test(test_no_dir),
+        cmocka_unit_test(test_long_dir),  cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_lost),
     };
 

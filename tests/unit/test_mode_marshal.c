@@ -58,8 +58,7 @@ static void test_header(void **state)
     assert_string_equal(header_of("Proxy: p\r\nTransfer-Encoding: chunked\r\n"),
                         "\"Proxy\":[\"p\"]");
     assert_string_equal(header_of("Content-Length: 0\r\n"), "\"Content-Length\":[\"0\"]");
-    assert_string_equal(header_of("!#$%&'*+-.^_`|~: x\r\n"),
-                        "\"!#$%\\u0026'*+-.^_`|~\":[\"x\"]");
+    assert_string_equal(header_of("!#$%&'*+-.^_`|~: x\r\n"), "\"!#$%\\u0026'*+-.^_`|~\":[\"x\"]");
 }
 
 static void test_strings(void **state)
@@ -112,8 +111,13 @@ static void test_invalid_utf8(void **state)
 static void test_base64(void **state)
 {
     static const char *const row[][2] = {
-        {"", ""},           {"f", "Zg=="},         {"fo", "Zm8="},       {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
         {"\xfb\xff\xbf", "+/+/"},
     };
     char json[64];
@@ -152,9 +156,8 @@ static size_t decode(const char *text, size_t len, char *to)
 
 static void test_large_body(void **state)
 {
-    static const size_t pieces[] = {1,           2,           3,          100,
-                                    ENCODE_BYTES - 1, ENCODE_BYTES, ENCODE_BYTES + 1,
-                                    65536,       99999,       200000};
+    static const size_t pieces[] = {
+        1, 2, 3, 100, ENCODE_BYTES - 1, ENCODE_BYTES, ENCODE_BYTES + 1, 65536, 99999, 200000};
     static char body[200000], back[300000];
     static const char begin[] = "{\"header\":{\"A\":[\"b\"]},\"body\":{\"raw\":\"";
 

@@ -3,7 +3,7 @@
  * and a kill in the middle of it. The mode checks its contract, the sanitizers memory and threads,
  * and in the end nothing is left: no call, connection, descriptor.
  */
-#include "tests/unit/server_run.h"
+#include "server_run.h"
 
 #define CROWD 6
 #define VISITS 60
@@ -197,7 +197,7 @@ static void *visit(void *arg)
     struct client *c = arg;
 
     for (int i = 0; i < VISITS; i++) {
-        int fd = connect_to(c->run, draw(c, 2) ? 4096 : 0);
+        int fd = connect_to(c->run->port, draw(c, 2) ? 4096 : 0);
         struct linger none = {.l_onoff = 1};
 
         if (fd < 0)
@@ -262,10 +262,8 @@ static void test_crowd(void **state)
 
 static void test_crowd_with_limits(void **state)
 {
-    const struct bd_server_conf conf = {.workers = 2,
-                                        .max_inflight = 3,
-                                        .read_timeout_ns = 4 * MS,
-                                        .write_timeout_ns = 3 * MS};
+    const struct bd_server_conf conf = {
+        .workers = 2, .max_inflight = 3, .read_timeout_ns = 4 * MS, .write_timeout_ns = 3 * MS};
 
     for (unsigned seed = 10; seed <= 12; seed++)
         check_crowd(&conf, true, seed);

@@ -10,12 +10,14 @@
 #include "exchange.h"
 #include "status.h"
 
+#define HEAD_BYTES 512 /* most heads are shorter */
+
 static void put(struct exchange *x, const char *p, size_t len)
 {
     struct reply *r = &x->reply;
 
     if (r->room - r->len < len) {
-        size_t room = (r->room + len) * 2;
+        size_t room = r->room ? (r->room + len) * 2 : HEAD_BYTES + len;
         char *out = bd_arena_alloc(&x->pub.arena, room);
 
         if (r->len > 0)
