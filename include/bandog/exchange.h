@@ -97,7 +97,10 @@ void bd_cut(struct bd_exchange *x, const char *reason);
 void bd_reply(struct bd_exchange *x, int status, const struct bd_field *field, size_t fields,
               const char *buf, size_t len);
 
-/* The mode is done with the bytes that its body() kept. May call body() again: call it last. */
+/*
+ * The mode is done with the bytes that its body() kept. May call body() again: call it last, and not
+ * from inside body().
+ */
 void bd_body_resume(struct bd_exchange *x);
 
 /* True once the whole request body has been handed to body(), or there is none. */

@@ -308,7 +308,8 @@ static void test_large_reply(void **state)
     struct peer p;
 
     answer_bytes = 20000000;
-    source = realloc(source, answer_bytes);
+    free(source);
+    source = make_bytes(answer_bytes);
     up(&r);
     p = dial_with(&r, 4096);
     say(&p, GET("/"));

@@ -261,10 +261,13 @@ void exchange_ended(struct exchange *x)
     x->state = EXCHANGE_ENDED;
     bd_deadline_stop(&x->deadline);
     conn_drop_body(x->conn);
-    if (x->conn->writes == 0 && !x->conn->broken)
+    if (x->conn->writes == 0 && !x->conn->broken) {
         finish(x);
-    else if (!bd_deadline_runs(&x->write_timeout))
+        return;
+    }
+    if (!bd_deadline_runs(&x->write_timeout))
         start_write_timeout(x); /* it was over before exchange_begin() could do that */
+    conn_advance(x->conn);      /* a client may want to say all before it reads */
 }
 
 void exchange_written(struct exchange *x)

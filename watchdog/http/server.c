@@ -71,12 +71,13 @@ void host_conn_closed(struct host *h)
 bool host_enter(struct host *h)
 {
     struct bd_server *s = h->server;
+    long now = atomic_load(&s->entered);
 
     if (s->conf.max_inflight <= 0)
         return true;
-    if (atomic_fetch_add(&s->entered, 1) < s->conf.max_inflight)
-        return true;
-    atomic_fetch_sub(&s->entered, 1);
+    while (now < s->conf.max_inflight)
+        if (atomic_compare_exchange_weak(&s->entered, &now, now + 1))
+            return true;
     return false;
 }
 
