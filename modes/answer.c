@@ -4,6 +4,7 @@
 #include "answer.h"
 
 #include "bandog/log.h"
+#include "bandog/temp.h"
 
 void answer_init(struct answer *a, struct call *call,
                  void (*respond)(struct call *call, int status, int64_t length))
@@ -101,7 +102,7 @@ enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
         if (!err)
             return BD_GO;
         bd_log("cannot hold the output in %s: %s, answering 200 before the function has ended",
-               held_dir(), uv_strerror(-err));
+               bd_temp_dir(), uv_strerror(-err));
         a->streaming = true;
         a->respond(a->call, 200, -1);
     }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bandog/temp.h"
+
 #define PIECES_PER_TURN 16 /* then the other connections of this worker have their turn */
 
 void held_init(struct held *h, struct bd_worker *w)
@@ -26,17 +28,10 @@ void held_release(struct held *h)
     held_init(h, h->worker);
 }
 
-const char *held_dir(void)
-{
-    const char *dir = getenv("TMPDIR");
-
-    return dir && *dir ? dir : "/tmp";
-}
-
 /* A file that nobody else can open and that is gone with the descriptor. */
 static int open_unnamed(void)
 {
-    const char *dir = held_dir();
+    const char *dir = bd_temp_dir();
     char path[4096];
     int fd;
 

@@ -2,8 +2,8 @@
  * held.h - output that cannot be answered with yet
  *
  * Until a process has exited its status is not known, and so neither is that of the answer. Up to
- * HELD_MEMORY_BYTES are kept in memory, the rest in a file without a name in TMPDIR, so a call
- * costs the same memory whatever it prints.
+ * HELD_MEMORY_BYTES are kept in memory, the rest in a file without a name (bandog/temp.h), so a
+ * call costs the same memory whatever it prints.
  */
 #ifndef MODES_HELD_H
 #define MODES_HELD_H
@@ -31,9 +31,6 @@ enum held_result {
     HELD_PAUSE, /* go on in a later loop turn: others want theirs */
     HELD_LOST,  /* the file cannot be read any more */
 };
-
-/* Where the file is made: TMPDIR, or /tmp. */
-const char *held_dir(void);
 
 void held_init(struct held *h, struct bd_worker *w);
 

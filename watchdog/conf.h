@@ -27,7 +27,7 @@ struct conf {
     bool strict_config;
     bool jwt_auth, jwt_auth_debug, jwt_auth_local;
     const char *ready_path;
-    const char *tmpdir; /* as lock.h and held output find it, too */
+    const char *tmpdir; /* for --check only: who needs it calls bd_temp_dir() */
 
     char read_timeout[BD_DURATION_BYTES]; /* the two above, printed */
     char write_timeout[BD_DURATION_BYTES];

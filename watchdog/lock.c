@@ -7,18 +7,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bandog/temp.h"
+
 const char *lock_path(void)
 {
     static char path[PATH_MAX];
-    const char *dir = getenv("TMPDIR");
 
     if (!*path)
-        snprintf(path, sizeof(path), "%s/.lock", dir && *dir ? dir : "/tmp");
+        snprintf(path, sizeof(path), "%s/.lock", bd_temp_dir());
     return path;
 }
 

@@ -117,7 +117,7 @@ static void check(size_t len, size_t piece, int wait_each, bool on_disk)
     begin(wait_each);
     add_pieces(len, piece);
     assert_int_equal(held.fd >= 0, on_disk);
-    assert_int_equal(files_in(held_dir()), 0);
+    assert_int_equal(files_in(bd_temp_dir()), 0);
     first = held_begin(&held);
     assert_int_equal(first.len, len < BD_BLOCK_BYTES ? len : BD_BLOCK_BYTES);
     if (first.len)
@@ -204,11 +204,11 @@ static void test_private_and_unnamed(void **state)
 static void test_dir(void **state)
 {
     unsetenv("TMPDIR");
-    assert_string_equal(held_dir(), "/tmp");
+    assert_string_equal(bd_temp_dir(), "/tmp");
     setenv("TMPDIR", "", 1);
-    assert_string_equal(held_dir(), "/tmp");
+    assert_string_equal(bd_temp_dir(), "/tmp");
     setenv("TMPDIR", dir, 1);
-    assert_string_equal(held_dir(), dir);
+    assert_string_equal(bd_temp_dir(), dir);
 }
 
 /* Nothing of what could not be kept was kept; what was there before is sent, and more can be tried.
