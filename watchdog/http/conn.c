@@ -93,16 +93,14 @@ static void request_is_whole(struct conn *c)
 
 static void offer_continue(struct conn *c)
 {
-    static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct exchange *x = c->x;
-    uv_buf_t buf = uv_buf_init(line, sizeof(line) - 1);
 
     if (!x->expect_continue || x->state != EXCHANGE_OPEN || x->reply.begun || !x->pub.mode->body)
         return;
     if (c->in.at < c->in.len)
         return; /* the client has not waited */
     x->expect_continue = false;
-    conn_write(c, &buf, 1);
+    conn_write_continue(c);
 }
 
 static void head_is_complete(struct conn *c)

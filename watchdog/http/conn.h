@@ -90,6 +90,9 @@ void conn_lost(struct conn *c);
 /* The client has sent its FIN while a mode works on its request. */
 void conn_probe_start(struct conn *c);
 
+/* The interim answer 100 (RFC 9110, 15.2.1). */
+void conn_write_continue(struct conn *c);
+
 /* The mode is done with lent body bytes. */
 void conn_body_resume(struct conn *c);
 

@@ -26,10 +26,8 @@ static bool has_socket_error(struct conn *c)
 
 static void on_probe(struct bd_deadline *d)
 {
-    static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct conn *c = BD_CONTAINER(d, struct conn, probe);
     struct exchange *x = c->x;
-    uv_buf_t buf = uv_buf_init(line, sizeof(line) - 1);
 
     if (!x || x->state != EXCHANGE_OPEN || x->reply.out_sealed)
         return;
@@ -39,7 +37,7 @@ static void on_probe(struct bd_deadline *d)
     }
     c->probed = !c->probed && x->pub.req.minor > 0;
     if (c->probed && c->writes == 0) /* else TCP is trying already */
-        conn_write(c, &buf, 1);
+        conn_write_continue(c);
     bd_deadline_start(c->host->worker, &c->probe, c->probed ? LOOK_NS : AGAIN_NS, on_probe);
 }
 

@@ -83,3 +83,11 @@ enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n)
     }
     return BD_WAIT;
 }
+
+void conn_write_continue(struct conn *c)
+{
+    static char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    uv_buf_t buf = uv_buf_init(line, sizeof(line) - 1);
+
+    conn_write(c, &buf, 1);
+}
