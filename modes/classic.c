@@ -296,15 +296,12 @@ static void classic_drain(struct bd_exchange *x)
 
 static void classic_deadline(struct bd_exchange *x)
 {
-    static const struct bd_field field = {BD_SLICE("Content-Type"),
-                                          BD_SLICE("text/plain; charset=utf-8")};
-    static const char text[] = "Killed process.\n";
     struct classic_call *c = x->state;
 
     bd_log("Killing process: %s", c->call.conf->fprocess);
     fork_abort(&c->call);
     release(c);
-    bd_reply(x, 408, &field, 1, text, sizeof(text) - 1);
+    bd_reply_text(x, 408, "Killed process.\n");
 }
 
 static void classic_abort(struct bd_exchange *x, enum bd_abort why)

@@ -12,9 +12,6 @@
 
 #define FPROCESS_SHOWN_BYTES 200
 
-static const struct bd_field plain_text = {BD_SLICE("Content-Type"),
-                                           BD_SLICE("text/plain; charset=utf-8")};
-
 /* A sentence about fprocess, whose text may hold anything. */
 static int complain(const struct fork_conf *conf, struct bd_error *err, const char *what,
                     const char *why)
@@ -177,7 +174,7 @@ static void refuse(struct bd_exchange *x, int status)
     const char *text = status == 414 ? "URI too long for the environment of a process\n"
                                      : "header fields too large for the environment of a process\n";
 
-    bd_reply(x, status, &plain_text, 1, text, strlen(text));
+    bd_reply_text(x, status, text);
 }
 
 /* The program's path: found at start, or, when it was missing then, perhaps here by now. */

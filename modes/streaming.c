@@ -29,29 +29,25 @@ static int streaming_check(const void *conf, struct bd_error *err)
     return fork_check(&((const struct streaming_conf *)conf)->fork, err);
 }
 
-static void respond(struct call *call, int status, const char *type, int64_t length)
+static void respond(struct call *call, int64_t length)
 {
-    struct bd_field field = {BD_SLICE("Content-Type"), bd_slice_of(type)};
+    struct bd_field field = {BD_SLICE("Content-Type"), bd_slice_of(call->conf->content_type)};
 
-    bd_respond(call->x, status, &field, 1, length);
+    bd_respond(call->x, 200, &field, 1, length);
 }
 
 static enum bd_flow output(struct call *call, const char *buf, size_t len)
 {
     if (call->x->status == 0)
-        respond(call, 200, call->conf->content_type, -1);
+        respond(call, -1);
     return bd_send(call->x, buf, len);
 }
 
 /* Nothing has been printed, so the status is still free. */
 static void fail(struct call *call, const char *error)
 {
-    const char *text = bd_arena_printf(&call->x->arena, "%s\n", error);
-
     call->x->reason = error;
-    respond(call, 500, "text/plain; charset=utf-8", (int64_t)strlen(text));
-    bd_send(call->x, text, strlen(text));
-    bd_end(call->x);
+    bd_reply_text(call->x, 500, bd_arena_printf(&call->x->arena, "%s\n", error));
 }
 
 static void ended(struct call *call, const char *error)
@@ -64,7 +60,7 @@ static void ended(struct call *call, const char *error)
         fail(call, error);
     } else {
         if (x->status == 0)
-            respond(call, 200, call->conf->content_type, 0);
+            respond(call, 0);
         bd_end(x);
     }
 }

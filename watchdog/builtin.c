@@ -9,19 +9,9 @@
 #include "bandog/metrics.h"
 #include "lock.h"
 
-#define TEXT BD_SLICE("text/plain; charset=utf-8")
-
 static void answer(struct bd_exchange *x, int status)
 {
     bd_reply(x, status, NULL, 0, NULL, 0);
-}
-
-static void answer_text(struct bd_exchange *x, int status, struct bd_slice type,
-                        struct bd_slice text)
-{
-    struct bd_field field = {BD_SLICE("Content-Type"), type};
-
-    bd_reply(x, status, &field, 1, text.p, text.len);
 }
 
 static bool is_healthy(const struct builtin *b)
@@ -42,7 +32,7 @@ static void health_start(struct bd_exchange *x)
     else if (!is_healthy(x->conf))
         answer(x, 503);
     else
-        answer_text(x, 200, TEXT, BD_SLICE("OK"));
+        bd_reply_text(x, 200, "OK");
 }
 
 static void ready_start(struct bd_exchange *x)
@@ -80,13 +70,17 @@ static struct bd_slice print_metrics(struct bd_exchange *x, struct bd_server *se
 
 static void metrics_start(struct bd_exchange *x)
 {
+    static const struct bd_field type = {BD_SLICE("Content-Type"),
+                                         BD_SLICE("text/plain; version=0.0.4; charset=utf-8")};
     const struct builtin *b = x->conf;
+    struct bd_slice text;
 
-    if (!bd_slice_eq(bd_request_path(x), BD_SLICE("/metrics")))
-        answer_text(x, 404, TEXT, BD_SLICE("404 page not found\n"));
-    else
-        answer_text(x, 200, BD_SLICE("text/plain; version=0.0.4; charset=utf-8"),
-                    print_metrics(x, atomic_load(&b->server)));
+    if (!bd_slice_eq(bd_request_path(x), BD_SLICE("/metrics"))) {
+        bd_reply_text(x, 404, "404 page not found\n");
+        return;
+    }
+    text = print_metrics(x, atomic_load(&b->server));
+    bd_reply(x, 200, &type, 1, text.p, text.len);
 }
 
 const struct bd_mode builtin_health = {

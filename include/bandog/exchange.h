@@ -97,9 +97,12 @@ void bd_cut(struct bd_exchange *x, const char *reason);
 void bd_reply(struct bd_exchange *x, int status, const struct bd_field *field, size_t fields,
               const char *buf, size_t len);
 
+/* The same for a text, sent as text/plain in UTF-8; it lives as long. */
+void bd_reply_text(struct bd_exchange *x, int status, const char *text);
+
 /*
- * The mode is done with the bytes that its body() kept. May call body() again: call it last, and not
- * from inside body().
+ * The mode is done with the bytes that its body() kept. May call body() again: call it last, and
+ * not from inside body().
  */
 void bd_body_resume(struct bd_exchange *x);
 

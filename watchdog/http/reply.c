@@ -319,6 +319,14 @@ void bd_reply(struct bd_exchange *pub, int status, const struct bd_field *field,
     bd_end(pub);
 }
 
+void bd_reply_text(struct bd_exchange *pub, int status, const char *text)
+{
+    static const struct bd_field type = {BD_SLICE("Content-Type"),
+                                         BD_SLICE("text/plain; charset=utf-8")};
+
+    bd_reply(pub, status, &type, 1, text, strlen(text));
+}
+
 /* What the exchange calls */
 
 void reply_init(struct reply *r)
