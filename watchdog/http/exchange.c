@@ -20,9 +20,6 @@
 
 #define STATUS_CLIENT_GONE 499
 
-static const struct bd_field plain_text = {BD_SLICE("Content-Type"),
-                                           BD_SLICE("text/plain; charset=utf-8")};
-
 /* Who answers when no mode does. */
 static const struct bd_mode engine = {.name = "engine"};
 
@@ -47,7 +44,7 @@ struct exchange *exchange_new(struct host *h, struct conn *c)
     x->conn = c;
     x->host = h;
     x->state = EXCHANGE_HEAD;
-    x->counted = x->entered = x->left = x->expect_continue = x->close = false;
+    x->counted = x->entered = x->in_flight = x->expect_continue = x->close = false;
     x->deadline = x->write_timeout = (struct bd_deadline){0};
     x->reply.flush = (struct bd_turn){0};
     head_init(&x->head, &x->pub.arena, &x->pub.req);
@@ -156,13 +153,12 @@ static void begin_call(struct exchange *x)
     const struct bd_server_conf *conf = x->host->conf;
 
     bd_metrics_begin(bd_worker_metrics(x->host->worker));
-    if (!host_enter(x->host)) {
-        x->counted = true;
+    x->counted = x->in_flight = true;
+    x->entered = host_enter(x->host);
+    if (!x->entered) {
         refuse_over_limit(x);
         return;
     }
-    x->counted = true;
-    x->entered = true;
     x->pub.mode = conf->mode;
     x->pub.conf = conf->mode_conf;
     start_mode(x);
@@ -231,10 +227,9 @@ void exchange_leave(struct exchange *x)
 {
     if (x->entered)
         host_leave(x->host);
-    if (x->counted && !x->left)
+    if (x->in_flight)
         bd_metrics_end(bd_worker_metrics(x->host->worker));
-    x->entered = false;
-    x->left = true;
+    x->entered = x->in_flight = false;
 }
 
 static void finish(struct exchange *x)
@@ -325,8 +320,7 @@ void exchange_abort(struct exchange *x, enum bd_abort why, const char *reason)
     }
     reply_reset(x);
     x->close = why != BD_ABORT_DEADLINE && why != BD_ABORT_WRITE_TIMEOUT;
-    bd_reply(&x->pub, abort_status(why), &plain_text, 1,
-             bd_arena_printf(&x->pub.arena, "%s\n", reason), strlen(reason) + 1);
+    bd_reply_text(&x->pub, abort_status(why), bd_arena_printf(&x->pub.arena, "%s\n", reason));
 }
 
 /* Deadline */

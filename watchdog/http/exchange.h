@@ -31,7 +31,7 @@ struct exchange {
     enum exchange_state state;
     bool counted;         /* a call, not a private path: in the metrics */
     bool entered;         /* holds a place under max_inflight */
-    bool left;            /* is in flight no more: its last byte is on the way */
+    bool in_flight;       /* a call whose last byte is not on the way yet */
     bool expect_continue; /* the client waits for a 100 before it sends the body */
     bool close;           /* the connection must not be used again */
     struct head head;
