@@ -140,7 +140,7 @@ static bool read_body(struct story *s, struct head *h, struct window *w)
     size_t at = h->at, bytes = 0;
     struct body b;
 
-    body_init(&b, h);
+    body_init(&b, &h->msg, h->req->content_length);
     while (!body_complete(&b)) {
         enum body_result result;
         struct bd_slice piece;

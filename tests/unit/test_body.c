@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "../../watchdog/http/body.c"
+#include "http/head.h"
 
 static struct {
     struct bd_arena arena;
@@ -35,7 +36,7 @@ static void begin(const char *framing)
     bd_arena_init(&got.arena);
     head_init(&got.head, &got.arena, &got.req);
     assert_int_equal(head_feed(&got.head, head, len), HEAD_COMPLETE);
-    body_init(&got.body, &got.head);
+    body_init(&got.body, &got.head.msg, got.req.content_length);
     got.len = got.used = 0;
     got.result = BODY_MORE;
 }

@@ -2,17 +2,17 @@
  * body.c - see body.h
  *
  * A body of known length is only counted; chunks go through the parser that has read the head
- * (RFC 9112, section 7.1). Trailers and chunk extensions are read and dropped.
+ * (RFC 9112, section 7.1). Trailers are the message's, chunk extensions are read and dropped.
  */
 #include "body.h"
 
 #include <assert.h>
 #include <string.h>
 
-void body_init(struct body *b, struct head *head)
+void body_init(struct body *b, struct message *msg, int64_t length)
 {
-    b->head = head;
-    b->left = head->req->content_length;
+    b->msg = msg;
+    b->left = length;
     b->error = NULL;
 }
 
@@ -31,6 +31,8 @@ static const char *error_text(const llhttp_t *parser, llhttp_errno_t err)
 {
     const char *reason = llhttp_get_error_reason(parser);
 
+    if (err == HPE_USER)
+        return reason;
     if (strncmp(reason, "Missing expected CR", 19) == 0)
         return "chunked line ends with bare LF";
     if (err != HPE_INVALID_CHUNK_SIZE)
@@ -42,14 +44,14 @@ static const char *error_text(const llhttp_t *parser, llhttp_errno_t err)
 static enum body_result unchunk(struct body *b, char *buf, size_t len, struct bd_slice *ret_piece,
                                 size_t *ret_used)
 {
-    llhttp_t *parser = &b->head->parser;
+    llhttp_t *parser = &b->msg->parser;
     llhttp_errno_t err;
 
     if (llhttp_get_errno(parser) == HPE_PAUSED)
         llhttp_resume(parser); /* it stopped at the end of the head */
-    b->head->body = buf;
-    err = llhttp_execute(parser, buf, len);
-    *ret_piece = (struct bd_slice){buf, (size_t)(b->head->body - buf)};
+    b->msg->body = buf;
+    err = message_feed(b->msg, buf, len);
+    *ret_piece = (struct bd_slice){buf, (size_t)(b->msg->body - buf)};
     if (err == HPE_OK) {
         *ret_used = len;
         return BODY_MORE;
@@ -68,6 +70,14 @@ enum body_result body_feed(struct body *b, char *buf, size_t len, struct bd_slic
                            size_t *ret_used)
 {
     assert(!body_complete(b) && len > 0);
-    return b->left < 0 ? unchunk(b, buf, len, ret_piece, ret_used)
-                       : count(b, buf, len, ret_piece, ret_used);
+    switch (b->left) {
+    case BODY_CHUNKED:
+        return unchunk(b, buf, len, ret_piece, ret_used);
+    case BODY_UNTIL_CLOSE:
+        *ret_piece = (struct bd_slice){buf, len};
+        *ret_used = len;
+        return BODY_MORE;
+    default:
+        return count(b, buf, len, ret_piece, ret_used);
+    }
 }

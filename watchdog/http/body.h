@@ -1,5 +1,5 @@
 /*
- * body.h - a request's body: bytes in, pieces without framing out
+ * body.h - the body of a request or an answer: bytes in, pieces without framing out
  */
 #ifndef WATCHDOG_HTTP_BODY_H
 #define WATCHDOG_HTTP_BODY_H
@@ -9,22 +9,25 @@
 #include <stdint.h>
 
 #include "bandog/slice.h"
-#include "head.h"
+#include "message.h"
 
 enum body_result { BODY_MORE, BODY_COMPLETE, BODY_BAD };
 
+#define BODY_CHUNKED (-1)
+#define BODY_UNTIL_CLOSE (-2) /* all bytes there will be, whoever feeds sees the end */
+
 struct body {
-    struct head *head; /* owns the chunk parser */
-    int64_t left;      /* bytes to come; -1: chunked, not over; 0: complete */
-    const char *error; /* BODY_BAD: what is wrong, for client and log */
+    struct message *msg; /* owns the chunk parser */
+    int64_t left;        /* bytes to come, or one of the above; 0: complete */
+    const char *error;   /* BODY_BAD: what is wrong, for client and log */
 };
 
-void body_init(struct body *b, struct head *head);
+void body_init(struct body *b, struct message *msg, int64_t length);
 
 /*
  * Looks at buf[0 .. len). The data of several chunks is squeezed together in place, so there is
  * one piece, beginning at buf. `ret_used` bytes are done with; what is behind them belongs to the
- * next request.
+ * next message.
  */
 enum body_result body_feed(struct body *b, char *buf, size_t len, struct bd_slice *ret_piece,
                            size_t *ret_used);
@@ -32,6 +35,11 @@ enum body_result body_feed(struct body *b, char *buf, size_t len, struct bd_slic
 static inline bool body_complete(const struct body *b)
 {
     return b->left == 0;
+}
+
+static inline bool body_until_close(const struct body *b)
+{
+    return b->left == BODY_UNTIL_CLOSE;
 }
 
 #endif

@@ -513,6 +513,7 @@ void conn_open(struct host *h, int fd)
         abort();
     c->host = h;
     c->tcp.data = c;
+    outgoing_init(&c->out, (uv_stream_t *)&c->tcp, conn_written);
     bd_queue_push(&h->conns, &c->link);
     uv_tcp_init(bd_worker_loop(h->worker), &c->tcp);
     if (uv_tcp_open(&c->tcp, fd)) {

@@ -13,6 +13,7 @@
 #include "body.h"
 #include "host.h"
 #include "input.h"
+#include "outgoing.h"
 
 struct exchange;
 
@@ -31,20 +32,16 @@ enum conn_read {
 /* As much of a body that nobody wants is read to keep the connection. */
 #define CONN_DROP_BYTES_MAX (256 * 1024)
 
-/* An interim answer, a head that left at the end of a turn, and the first piece of body behind it.
- */
-#define CONN_WRITES_MAX 3
-
 struct conn {
     uv_tcp_t tcp;
-    uv_write_t write[CONN_WRITES_MAX];
+    /* At most an interim answer, a head that left at the end of a turn, and the first piece. */
+    struct outgoing out;
     uv_shutdown_t shutdown;
     struct host *host;
     struct bd_queue link; /* host->conns */
     struct exchange *x;   /* the request being read or answered; NULL in between */
 
     enum conn_read reads;
-    unsigned writes; /* under way: the socket has not taken all of them yet */
     struct input in;
     size_t drop_left; /* CONN_DROP: bytes still worth reading to keep the connection */
 
@@ -83,6 +80,9 @@ void conn_advance(struct conn *c);
  * aborted because the connection broke.
  */
 enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n);
+
+/* The socket has taken something that was queued. */
+void conn_written(struct outgoing *o, int status);
 
 /* The client is gone: ends what is under way. Not from inside a mode. */
 void conn_lost(struct conn *c);

@@ -1,12 +1,9 @@
 /*
  * conn_write.c - the write side of a connection
  *
- * Try, then queue: what the socket does not take at once libuv keeps writing, from the caller's
- * memory. A failed write is not acted upon on the spot, because whoever writes may be a mode in the
- * middle of its work: the consequences come at the end of the loop's turn.
+ * A failed write is not acted upon on the spot, because whoever writes may be a mode in the middle
+ * of its work: the consequences come at the end of the loop's turn.
  */
-#include <assert.h>
-
 #include "conn.h"
 #include "exchange.h"
 
@@ -23,65 +20,28 @@ static void break_off(struct conn *c, int err)
     bd_turn_add(c->host->worker, &c->lost, on_lost);
 }
 
-static void on_written(uv_write_t *req, int status)
+void conn_written(struct outgoing *o, int status)
 {
-    struct conn *c = req->data;
+    struct conn *c = BD_CONTAINER(o, struct conn, out);
 
-    req->data = NULL;
-    c->writes--;
     if (c->reads == CONN_CLOSED)
         return;
     if (status)
         break_off(c, status);
-    else if (c->writes == 0 && c->x && c->reads != CONN_LINGER && !c->broken)
+    else if (o->under_way == 0 && c->x && c->reads != CONN_LINGER && !c->broken)
         exchange_written(c->x);
-}
-
-/* Takes `done` bytes off the front of the buffers. */
-static unsigned skip_written(uv_buf_t *bufs, unsigned n, size_t done)
-{
-    unsigned first = 0;
-
-    while (first < n && done >= bufs[first].len)
-        done -= bufs[first++].len;
-    if (first < n) {
-        bufs[first].base += done;
-        bufs[first].len -= done;
-    }
-    return first;
 }
 
 enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n)
 {
-    uv_write_t *req = c->write;
-    unsigned first;
-    int done = 0;
+    int result;
 
     if (c->broken || c->reads == CONN_CLOSED)
         return BD_WAIT;
-    if (c->writes == 0)
-        done = uv_try_write((uv_stream_t *)&c->tcp, bufs, n);
-    if (done == UV_EAGAIN)
-        done = 0;
-    if (done < 0) {
-        break_off(c, done);
-        return BD_WAIT;
-    }
-    first = skip_written(bufs, n, (size_t)done);
-    if (first == n)
-        return BD_GO;
-    while (req->data)
-        req++;
-    assert(req < c->write + CONN_WRITES_MAX);
-    req->data = c;
-    c->writes++;
-    done = uv_write(req, (uv_stream_t *)&c->tcp, bufs + first, n - first, on_written);
-    if (done) {
-        req->data = NULL;
-        c->writes--;
-        break_off(c, done);
-    }
-    return BD_WAIT;
+    result = outgoing_write(&c->out, bufs, n);
+    if (result < 0)
+        break_off(c, result);
+    return result == 0 ? BD_GO : BD_WAIT;
 }
 
 void conn_write_continue(struct conn *c)

@@ -173,7 +173,7 @@ void exchange_begin(struct exchange *x)
     x->state = EXCHANGE_OPEN;
     x->pub.began_ns = bd_now_ns();
     x->expect_continue = x->head.expect_continue;
-    body_init(&x->body, &x->head);
+    body_init(&x->body, &x->head.msg, r->content_length);
 
     if (bd_slice_eq(r->method, BD_SLICE("CONNECT"))) {
         answer(x, 404);
@@ -256,7 +256,7 @@ void exchange_ended(struct exchange *x)
     x->state = EXCHANGE_ENDED;
     bd_deadline_stop(&x->deadline);
     conn_drop_body(x->conn);
-    if (x->conn->writes == 0 && !x->conn->broken) {
+    if (x->conn->out.under_way == 0 && !x->conn->broken) {
         finish(x);
         return;
     }

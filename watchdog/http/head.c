@@ -45,123 +45,16 @@ static enum head_result refuse(struct head *h, int status, const char *detail)
     return HEAD_BAD;
 }
 
-/* Fields, from llhttp's callbacks */
-
-static struct head *head_of(llhttp_t *parser)
-{
-    return parser->data;
-}
-
-static struct bd_field *add_field(struct head *h)
-{
-    if (h->fields == h->room) {
-        size_t room = h->room * 2;
-        struct bd_field *field = bd_arena_alloc(h->arena, room * sizeof(*field));
-
-        memcpy(field, h->field, h->fields * sizeof(*field));
-        h->field = field;
-        h->room = room;
-    }
-    h->field[h->fields] = (struct bd_field){{NULL, 0}, {NULL, 0}};
-    return &h->field[h->fields++];
-}
-
-static void extend(struct bd_slice *s, const char *at, size_t len)
-{
-    if (!s->p)
-        s->p = at;
-    assert(s->p + s->len == at); /* the head lies in one buffer, nothing is folded */
-    s->len += len;
-}
-
-static bool in_trailer(const struct head *h)
-{
-    return h->body != NULL;
-}
-
-static int on_field_name(llhttp_t *parser, const char *at, size_t len)
-{
-    struct head *h = head_of(parser);
-
-    if (in_trailer(h))
-        return 0;
-    if (h->value_begun || h->fields == 0) {
-        add_field(h);
-        h->value_begun = false;
-    }
-    extend(&h->field[h->fields - 1].name, at, len);
-    return 0;
-}
-
-static int on_field_name_complete(llhttp_t *parser)
-{
-    head_of(parser)->value_begun = true;
-    return 0;
-}
-
-static int on_field_value(llhttp_t *parser, const char *at, size_t len)
-{
-    struct head *h = head_of(parser);
-
-    if (!in_trailer(h))
-        extend(&h->field[h->fields - 1].value, at, len);
-    return 0;
-}
-
-static int on_field_value_complete(llhttp_t *parser)
-{
-    struct head *h = head_of(parser);
-    struct bd_slice *v;
-
-    if (in_trailer(h))
-        return 0;
-    v = &h->field[h->fields - 1].value;
-    while (v->len > 0 && (v->p[v->len - 1] == ' ' || v->p[v->len - 1] == '\t'))
-        v->len--;
-    return 0;
-}
-
-static int on_head_complete(llhttp_t *parser)
-{
-    parser->upgrade = 0; /* a mode decides about Upgrade, not the parser */
-    return HPE_PAUSED;
-}
-
-static int on_body(llhttp_t *parser, const char *at, size_t len)
-{
-    struct head *h = head_of(parser);
-
-    memmove(h->body, at, len);
-    h->body += len;
-    return 0;
-}
-
-static int on_message_complete(llhttp_t *parser)
-{
-    (void)parser;
-    return HPE_PAUSED; /* a pipelined request stays in the buffer */
-}
-
-static const llhttp_settings_t settings = {
-    .on_header_field = on_field_name,
-    .on_header_field_complete = on_field_name_complete,
-    .on_header_value = on_field_value,
-    .on_header_value_complete = on_field_value_complete,
-    .on_headers_complete = on_head_complete,
-    .on_body = on_body,
-    .on_message_complete = on_message_complete,
-};
-
 /* What the fields say together */
 
 static enum head_result check_host(struct head *h)
 {
     bool found = false;
 
-    for (size_t i = 0; i < h->fields; i++) {
-        struct bd_slice v = h->field[i].value;
+    for (size_t i = 0; i < h->msg.fields; i++) {
+        struct bd_slice v = h->msg.field[i].value;
 
-        if (!bd_slice_ieq(h->field[i].name, BD_SLICE("host")))
+        if (!bd_slice_ieq(h->msg.field[i].name, BD_SLICE("host")))
             continue;
         if (found)
             return refuse(h, 400, NULL);
@@ -180,9 +73,9 @@ static enum head_result check_host(struct head *h)
 /* "close" or "keep-alive" anywhere in Connection; llhttp has collected them as flags. */
 static bool wants_keep_alive(const struct head *h)
 {
-    if (h->parser.flags & F_CONNECTION_CLOSE)
+    if (h->msg.parser.flags & F_CONNECTION_CLOSE)
         return false;
-    return h->req->minor > 0 || (h->parser.flags & F_CONNECTION_KEEP_ALIVE);
+    return h->req->minor > 0 || (h->msg.parser.flags & F_CONNECTION_KEEP_ALIVE);
 }
 
 static enum head_result check_framing(struct head *h)
@@ -190,10 +83,10 @@ static enum head_result check_framing(struct head *h)
     struct bd_request *r = h->req;
     unsigned codings = 0;
 
-    for (size_t i = 0; i < h->fields; i++) {
-        if (!bd_slice_ieq(h->field[i].name, BD_SLICE("transfer-encoding")))
+    for (size_t i = 0; i < h->msg.fields; i++) {
+        if (!bd_slice_ieq(h->msg.field[i].name, BD_SLICE("transfer-encoding")))
             continue;
-        if (++codings > 1 || !bd_slice_ieq(h->field[i].value, BD_SLICE("chunked")))
+        if (++codings > 1 || !bd_slice_ieq(h->msg.field[i].value, BD_SLICE("chunked")))
             return refuse(h, 501, "Unsupported transfer encoding");
     }
     if (codings > 0 && r->minor == 0)
@@ -201,10 +94,10 @@ static enum head_result check_framing(struct head *h)
     r->chunked = codings > 0;
     if (r->chunked)
         r->content_length = -1;
-    else if (h->parser.content_length > INT64_MAX)
+    else if (h->msg.parser.content_length > INT64_MAX)
         return refuse(h, 400, NULL);
     else
-        r->content_length = (int64_t)h->parser.content_length;
+        r->content_length = (int64_t)h->msg.parser.content_length;
     return HEAD_COMPLETE;
 }
 
@@ -282,13 +175,13 @@ static enum head_result complete(struct head *h)
     struct bd_request *r = h->req;
     enum head_result result;
 
-    r->minor = h->parser.http_minor;
-    r->field = h->field;
-    r->fields = h->fields;
+    r->minor = h->msg.parser.http_minor;
+    r->field = h->msg.field;
+    r->fields = h->msg.fields;
     h->client_keep_alive = wants_keep_alive(h);
-    if (h->parser.http_major == 2)
+    if (h->msg.parser.http_major == 2)
         return refuse(h, 505, NULL);
-    if (h->parser.http_major != 1 || r->minor > 1)
+    if (h->msg.parser.http_major != 1 || r->minor > 1)
         return refuse(h, 400, NULL);
     if (!split_target(r))
         return refuse(h, 400, NULL);
@@ -343,7 +236,7 @@ static enum head_result begin_fields(struct head *h, const char *buf, size_t len
         return refuse(h, 400, NULL); /* llhttp skips blanks, and knows RTSP and ICE too */
 
     /* llhttp never sees the real method and target, only what follows them. */
-    err = llhttp_execute(&h->parser, line, sizeof(line) - 1);
+    err = message_feed(&h->msg, line, sizeof(line) - 1);
     assert(err == HPE_OK);
     (void)err;
     h->step = HEAD_FIELDS;
@@ -365,13 +258,13 @@ static bool has_blank_before_colon(const char *buf, const char *pos, const char 
 static enum head_result refuse_fields(struct head *h, llhttp_errno_t err, const char *buf,
                                       size_t len)
 {
-    const char *pos = llhttp_get_error_pos(&h->parser);
+    const char *pos = llhttp_get_error_pos(&h->msg.parser);
 
     switch ((int)err) {
     case HPE_INVALID_VERSION:
-        return refuse(h, h->parser.http_major >= 2 || h->parser.http_minor > 1 ? 505 : 400, NULL);
+        return refuse(h, h->msg.parser.http_major >= 2 || h->msg.parser.http_minor > 1 ? 505 : 400, NULL);
     case HPE_INVALID_TRANSFER_ENCODING:
-        if (h->parser.flags & F_CONTENT_LENGTH)
+        if (h->msg.parser.flags & F_CONTENT_LENGTH)
             return refuse(h, 400, NULL); /* both framings */
         return refuse(h, 501, "Unsupported transfer encoding");
     case HPE_INVALID_HEADER_TOKEN:
@@ -385,7 +278,7 @@ static enum head_result refuse_fields(struct head *h, llhttp_errno_t err, const 
 
 static enum head_result take_fields(struct head *h, const char *buf, size_t len)
 {
-    llhttp_errno_t err = llhttp_execute(&h->parser, buf + h->at, len - h->at);
+    llhttp_errno_t err = message_feed(&h->msg, buf + h->at, len - h->at);
 
     if (err == HPE_OK) {
         h->at = len;
@@ -393,26 +286,19 @@ static enum head_result take_fields(struct head *h, const char *buf, size_t len)
     }
     if (err != HPE_PAUSED)
         return refuse_fields(h, err, buf, len);
-    h->at = (size_t)(llhttp_get_error_pos(&h->parser) - buf);
+    h->at = (size_t)(llhttp_get_error_pos(&h->msg.parser) - buf);
     return h->at > HEAD_BYTES_MAX ? refuse(h, 431, NULL) : complete(h);
 }
 
 void head_init(struct head *h, struct bd_arena *arena, struct bd_request *req)
 {
-    llhttp_init(&h->parser, HTTP_REQUEST, &settings);
-    h->parser.data = h;
+    message_init(&h->msg, HTTP_REQUEST, arena);
     h->step = HEAD_EMPTY_LINE;
     h->at = 0;
-    h->arena = arena;
     h->req = req;
-    h->field = h->inl;
-    h->fields = 0;
-    h->room = HEAD_FIELDS_INLINE;
-    h->value_begun = false;
     h->refusal = (struct head_refusal){0, NULL};
     h->client_keep_alive = false;
     h->expect_continue = false;
-    h->body = NULL;
     *req = (struct bd_request){.minor = 1};
 }
 
@@ -455,26 +341,15 @@ enum head_result head_feed(struct head *h, const char *buf, size_t len)
     }
 }
 
-/* A slice of the buffer; those of constants ("/" of an absolute form) stay. */
-static void move(struct bd_slice *s, const char *from, size_t len, const char *to)
-{
-    uintptr_t at = (uintptr_t)s->p, begin = (uintptr_t)from;
-
-    if (at >= begin && at - begin <= len) /* an empty one may begin at the end */
-        s->p = to + (at - begin);
-}
-
 void head_moved(struct head *h, const char *from, size_t len, const char *to)
 {
     struct bd_request *r = h->req;
 
-    move(&r->method, from, len, to);
-    move(&r->target, from, len, to);
-    move(&r->path, from, len, to);
-    move(&r->query, from, len, to);
-    move(&r->host, from, len, to);
-    for (size_t i = 0; i < h->fields; i++) {
-        move(&h->field[i].name, from, len, to);
-        move(&h->field[i].value, from, len, to);
-    }
+    /* The "/" of an absolute form without a path is a constant and stays. */
+    message_slice_moved(&r->method, from, len, to);
+    message_slice_moved(&r->target, from, len, to);
+    message_slice_moved(&r->path, from, len, to);
+    message_slice_moved(&r->query, from, len, to);
+    message_slice_moved(&r->host, from, len, to);
+    message_moved(&h->msg, from, len, to);
 }

@@ -2,22 +2,20 @@
  * head.h - a request's head: bytes in, fields out
  *
  * The request line is read here, because any token is a method and nearly any byte may stand in a
- * target; llhttp, with every lenient flag off, reads the version and the fields, and later the
- * chunks of a body. All slices point into the connection's read buffer: whoever moves that buffer
- * calls head_moved().
+ * target; what follows them is a message like others (message.h). All slices point into the
+ * connection's read buffer: whoever moves that buffer calls head_moved().
  */
 #ifndef WATCHDOG_HTTP_HEAD_H
 #define WATCHDOG_HTTP_HEAD_H
 
-#include <llhttp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "bandog/arena.h"
 #include "bandog/exchange.h"
+#include "message.h"
 
-#define HEAD_BYTES_MAX ((size_t)(1024 * 1024 + 4096)) /* request line, fields and blank line */
-#define HEAD_FIELDS_INLINE 24
+#define HEAD_BYTES_MAX MESSAGE_HEAD_BYTES_MAX /* request line, fields and blank line */
 
 enum head_step {
     HEAD_EMPTY_LINE, /* optional blank lines before a request (RFC 9112, 2.2) */
@@ -36,19 +34,13 @@ struct head_refusal {
 };
 
 struct head {
-    llhttp_t parser;
+    struct message msg;
     enum head_step step;
     size_t at; /* first byte of the buffer not looked at */
-    struct bd_arena *arena;
     struct bd_request *req;
-    struct bd_field *field; /* `inl`, or in the arena once there are more */
-    size_t fields, room;
-    bool value_begun; /* the newest field has its whole name */
     struct head_refusal refusal;
     bool client_keep_alive; /* what the client asked for, by version and Connection */
     bool expect_continue;
-    char *body; /* where the next body bytes go, once the head is over; see body.c */
-    struct bd_field inl[HEAD_FIELDS_INLINE];
 };
 
 /* Ready for a request whose first byte is buf[0]. */
