@@ -30,6 +30,8 @@ struct bd_request {
     int minor; /* HTTP/1.minor: 0 or 1 */
     bool chunked;
     int64_t content_length; /* declared, 0 without body, -1 when chunked */
+    const struct bd_field *trailer; /* behind a chunked body; from body_end() on */
+    size_t trailers;
 };
 
 /* Why an exchange ends without bd_end(). The texts go into logs. */
@@ -68,13 +70,47 @@ const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_sl
  */
 struct bd_slice bd_request_path(struct bd_exchange *x);
 
+/* How much body follows a head, where it is no number of bytes. */
+#define BD_LENGTH_UNKNOWN INT64_C(-1)
+#define BD_LENGTH_NONE INT64_C(-2) /* a head alone (HEAD, 304) that promises no length either */
+
 /*
- * The answer's head. The engine adds Date, Connection and the framing: `length` bytes of body will
- * follow, or an unknown number when it is -1. Fields are copied. Once per exchange; nothing leaves
- * before the end of the loop turn or the first piece of body that does not fit the head's packet.
+ * The answer's head. The engine adds Date if there is none, Connection and the framing: `length`
+ * bytes of body will follow, or one of the above. Fields are copied; none of them is about framing
+ * or the connection. Once per exchange; nothing leaves before the end of the loop turn or the first
+ * piece of body that does not fit the head's packet.
  */
 void bd_respond(struct bd_exchange *x, int status, const struct bd_field *field, size_t fields,
                 int64_t length);
+
+/* The same with a reason phrase of one's own (empty is one, too). */
+void bd_respond_with(struct bd_exchange *x, int status, struct bd_slice reason,
+                     const struct bd_field *field, size_t fields, int64_t length);
+
+/*
+ * An interim answer (1xx, but neither 100 nor 101), at once, before bd_respond(). Dropped for a
+ * client that does not know them (HTTP/1.0) or is slow to read.
+ */
+void bd_interim(struct bd_exchange *x, int status, struct bd_slice reason,
+                const struct bd_field *field, size_t fields);
+
+/* The body is wanted: 100 to a client that waits for it. For modes that say `expects`. */
+void bd_continue(struct bd_exchange *x);
+
+/* True while the client holds its body back for a 100 (RFC 9110, 10.1.1). */
+bool bd_expects_continue(const struct bd_exchange *x);
+
+/*
+ * Instead of bd_respond(): 101, and the connection is a pair of byte streams from here on (RFC
+ * 9110, 7.8). body() and bd_send() carry them, body_end() is the client's end of file, bd_end()
+ * ours. No timeout of the server applies any more. The request's body must be complete. `field`
+ * names the protocol in Upgrade; the engine adds Connection.
+ */
+void bd_upgrade(struct bd_exchange *x, struct bd_slice reason, const struct bd_field *field,
+                size_t fields);
+
+/* Fields behind the body, sent where the framing has a place for them (chunked). Before bd_end(). */
+void bd_trailer(struct bd_exchange *x, const struct bd_field *field, size_t fields);
 
 /*
  * A piece of the answer's body. BD_WAIT: lent until drain() or the end of the exchange. For HEAD,
@@ -116,6 +152,10 @@ bool bd_body_complete(const struct bd_exchange *x);
  * answer had begun.
  */
 void bd_set_deadline(struct bd_exchange *x, int64_t ns, const char *name, const char *value);
+
+/* The client's address without port, as text; "" when it is gone. Returns `buf`. */
+#define BD_ADDRESS_BYTES 48
+char *bd_peer_address(const struct bd_exchange *x, char buf[BD_ADDRESS_BYTES]);
 
 /* Seconds since began_ns. */
 double bd_elapsed_s(const struct bd_exchange *x);

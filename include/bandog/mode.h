@@ -52,6 +52,9 @@ struct bd_mode {
     int (*worker_start)(struct bd_worker *w, const void *conf);
     void (*worker_stop)(struct bd_worker *w);
 
+    /* It calls bd_continue() itself; else the engine does, as soon as there is a body(). */
+    bool expects;
+
     /* The head is complete. Required. */
     void (*start)(struct bd_exchange *x);
 

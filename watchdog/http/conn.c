@@ -58,12 +58,17 @@ static void grow_input(struct conn *c)
     head_moved(&c->x->head, before, c->in.len, c->in.buf);
 }
 
+static bool is_tunnel(const struct conn *c)
+{
+    return c->x && c->x->reply.framing == REPLY_RAW;
+}
+
 static void wait_for_client(struct conn *c)
 {
     int64_t ns = c->host->conf->read_timeout_ns;
 
     bd_deadline_stop(&c->wait);
-    if (ns > 0) /* "none" for 0 and less */
+    if (ns > 0 && !is_tunnel(c)) /* "none" for 0 and less */
         bd_deadline_start(c->host->worker, &c->wait, ns, on_wait_over);
 }
 
@@ -95,12 +100,11 @@ static void offer_continue(struct conn *c)
 {
     struct exchange *x = c->x;
 
-    if (!x->expect_continue || x->state != EXCHANGE_OPEN || x->reply.begun || !x->pub.mode->body)
+    if (x->state != EXCHANGE_OPEN || !x->pub.mode->body || x->pub.mode->expects)
         return;
     if (c->in.at < c->in.len)
         return; /* the client has not waited */
-    x->expect_continue = false;
-    conn_write_continue(c);
+    bd_continue(&x->pub);
 }
 
 static void head_is_complete(struct conn *c)
@@ -179,6 +183,13 @@ static void body_is_bad(struct conn *c, enum bd_abort why, const char *reason)
     }
 }
 
+/* After an upgrade: the client's end of file. */
+static void stream_is_over(struct conn *c)
+{
+    c->x->body.left = 0;
+    body_is_complete(c);
+}
+
 /* The body's next piece. False when all bytes at hand have been looked at. */
 static bool next_piece(struct conn *c, struct bd_slice *ret_piece, enum body_result *ret_result)
 {
@@ -187,7 +198,9 @@ static bool next_piece(struct conn *c, struct bd_slice *ret_piece, enum body_res
 
     if (in->at == in->len) {
         reuse_body_room(c);
-        if (c->fin)
+        if (c->fin && body_until_close(&c->x->body))
+            stream_is_over(c);
+        else if (c->fin)
             body_is_bad(c, BD_ABORT_BODY, "unexpected EOF");
         return false;
     }
@@ -232,6 +245,22 @@ void conn_body_resume(struct conn *c)
         body_is_complete(c);
     else if (c->lent_result == BODY_BAD)
         body_is_bad(c, BD_ABORT_BODY, x->body.error);
+    conn_advance(c);
+}
+
+static void on_tunnel_late(struct bd_turn *t)
+{
+    conn_kill(BD_CONTAINER(t, struct conn, lost));
+}
+
+void conn_upgraded(struct conn *c)
+{
+    assert(c->reads == CONN_WHOLE);
+    bd_deadline_stop(&c->wait);
+    bd_deadline_stop(&c->probe);
+    c->reads = CONN_BODY;
+    if (c->host->draining)
+        bd_turn_add(c->host->worker, &c->lost, on_tunnel_late);
     conn_advance(c);
 }
 
@@ -351,7 +380,7 @@ void conn_drop_body(struct conn *c)
         return;
     if (x->body.error)
         x->close = true;
-    if (x->body.error || body_complete(&x->body)) {
+    if (x->body.error || body_complete(&x->body) || is_tunnel(c)) {
         request_is_whole(c);
         return;
     }
@@ -527,8 +556,10 @@ void conn_open(struct host *h, int fd)
 
 void conn_drain(struct conn *c)
 {
+    if (is_tunnel(c))
+        conn_kill(c); /* it may last for ever: nobody waits for it */
     /* A request that is here, if unread, is answered: closing would reset it. */
-    if (c->reads == CONN_IDLE && !has_bytes_waiting(c))
+    else if (c->reads == CONN_IDLE && !has_bytes_waiting(c))
         conn_close(c);
     else if (c->reads == CONN_IDLE || c->reads == CONN_HEAD)
         bd_deadline_start(c->host->worker, &c->wait, DRAIN_HEAD_NS, on_wait_over);

@@ -96,6 +96,9 @@ void conn_write_continue(struct conn *c);
 /* The mode is done with lent body bytes. */
 void conn_body_resume(struct conn *c);
 
+/* The request is whole; what comes now is the mode's as it comes (bd_upgrade()). */
+void conn_upgraded(struct conn *c);
+
 /* The mode has ended its exchange: what is left of the request's body is nobody's. */
 void conn_drop_body(struct conn *c);
 

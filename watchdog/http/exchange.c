@@ -207,6 +207,8 @@ enum bd_flow exchange_body(struct exchange *x, const char *buf, size_t len)
 
 void exchange_body_end(struct exchange *x)
 {
+    x->pub.req.trailer = x->head.msg.trailer;
+    x->pub.req.trailers = x->head.msg.trailers;
     if (x->state == EXCHANGE_OPEN && x->pub.mode->body_end)
         x->pub.mode->body_end(&x->pub);
 }
@@ -232,6 +234,12 @@ void exchange_leave(struct exchange *x)
     x->entered = x->in_flight = false;
 }
 
+/* An upgraded connection counts as 200, as it does in the Go programs. */
+static int counted_status(int status)
+{
+    return status == 101 ? 200 : status;
+}
+
 static void finish(struct exchange *x)
 {
     struct bd_exchange *pub = &x->pub;
@@ -244,10 +252,18 @@ static void finish(struct exchange *x)
         pub->mode->finish(pub);
     exchange_leave(x);
     if (x->counted)
-        bd_metrics_count(bd_worker_metrics(x->host->worker), pub->status, pub->req.method,
-                         bd_now_ns() - pub->began_ns);
+        bd_metrics_count(bd_worker_metrics(x->host->worker), counted_status(pub->status),
+                         pub->req.method, bd_now_ns() - pub->began_ns);
     x->state = EXCHANGE_OVER;
     conn_exchange_over(x->conn);
+}
+
+void exchange_upgraded(struct exchange *x)
+{
+    bd_deadline_stop(&x->deadline);
+    bd_deadline_stop(&x->write_timeout);
+    x->body.left = BODY_UNTIL_CLOSE;
+    conn_upgraded(x->conn);
 }
 
 void exchange_ended(struct exchange *x)

@@ -67,6 +67,9 @@ void exchange_abort(struct exchange *x, enum bd_abort why, const char *reason);
  */
 void exchange_leave(struct exchange *x);
 
+/* From reply.c: what is between client and mode is no HTTP any more. */
+void exchange_upgraded(struct exchange *x);
+
 /* From reply.c: the mode has said its last word. */
 void exchange_ended(struct exchange *x);
 

@@ -10,7 +10,8 @@
 #include "exchange.h"
 #include "status.h"
 
-#define HEAD_BYTES 512 /* most heads are shorter */
+#define HEAD_BYTES 512  /* most heads are shorter */
+#define INTERIMS_MAX 16 /* of an exchange: each needs memory until its end */
 
 static void put(struct exchange *x, const char *p, size_t len)
 {
@@ -78,20 +79,31 @@ static size_t print_size_line(char line[20], size_t n)
     return len + 2;
 }
 
-static void put_status_line(struct exchange *x, int status)
+static struct bd_slice standard_reason(struct exchange *x, int status)
 {
     const char *reason = status_reason(status);
 
+    return bd_slice_of(reason ? reason
+                              : bd_arena_printf(&x->pub.arena, "status code %d", status));
+}
+
+static void put_status_line(struct exchange *x, int status, struct bd_slice reason)
+{
     put_text(x, x->pub.req.minor > 0 ? "HTTP/1.1 " : "HTTP/1.0 ");
     put_number(x, status);
     put(x, " ", 1);
-    if (reason) {
-        put_text(x, reason);
-    } else {
-        put_text(x, "status code ");
-        put_number(x, status);
-    }
+    put_value(x, reason);
     put(x, "\r\n", 2);
+}
+
+static void put_fields(struct exchange *x, const struct bd_field *field, size_t fields)
+{
+    for (size_t i = 0; i < fields; i++) {
+        put(x, field[i].name.p, field[i].name.len);
+        put(x, ": ", 2);
+        put_value(x, field[i].value);
+        put(x, "\r\n", 2);
+    }
 }
 
 /* Framing */
@@ -111,8 +123,10 @@ static void decide_framing(struct exchange *x, bool whole)
 {
     struct reply *r = &x->reply;
 
-    if (whole && r->length < 0)
+    if (whole && r->length == BD_LENGTH_UNKNOWN)
         r->length = x->pub.sent_bytes;
+    if (r->framing == REPLY_RAW)
+        return;
     if (has_no_body(x))
         r->framing = REPLY_EMPTY;
     else if (r->length >= 0)
@@ -125,7 +139,7 @@ static bool can_keep_alive(const struct exchange *x)
 {
     if (!x->head.client_keep_alive || x->host->draining || x->close)
         return false;
-    if (x->reply.framing == REPLY_CLOSE || x->expect_continue)
+    if (x->reply.framing == REPLY_CLOSE || x->reply.framing == REPLY_RAW || x->expect_continue)
         return false;
     /* A long upload that nobody is going to read. */
     return x->reply.length < 0 || x->body.left <= CONN_DROP_BYTES_MAX;
@@ -144,7 +158,9 @@ static void put_framing(struct exchange *x)
         put(x, "\r\n", 2);
     }
     r->keep_alive = can_keep_alive(x);
-    if (!r->keep_alive)
+    if (r->framing == REPLY_RAW)
+        put_text(x, "Connection: Upgrade\r\n");
+    else if (!r->keep_alive)
         put_text(x, "Connection: close\r\n");
     else if (x->pub.req.minor == 0)
         put_text(x, "Connection: keep-alive\r\n");
@@ -154,15 +170,19 @@ static void put_framing(struct exchange *x)
 static void seal(struct exchange *x, bool whole)
 {
     struct reply *r = &x->reply;
-    struct bd_slice date = host_date(x->host);
 
     assert(r->begun && !r->out_sealed);
     bd_turn_cancel(&r->flush);
     decide_framing(x, whole);
     put_framing(x);
-    put_text(x, "Date: ");
-    put(x, date.p, date.len);
-    put(x, "\r\n\r\n", 4);
+    if (!r->dated) {
+        struct bd_slice date = host_date(x->host);
+
+        put_text(x, "Date: ");
+        put(x, date.p, date.len);
+        put(x, "\r\n", 2);
+    }
+    put(x, "\r\n", 2);
     if (r->held_len > 0 && r->framing != REPLY_EMPTY) {
         if (r->framing == REPLY_CHUNKED)
             put(x, r->size_line, print_size_line(r->size_line, r->held_len));
@@ -219,32 +239,98 @@ static void flush_at_turn_end(struct bd_turn *t)
 
 /* What modes call */
 
-void bd_respond(struct bd_exchange *pub, int status, const struct bd_field *field, size_t fields,
-                int64_t length)
+static void begin(struct exchange *x, int status, struct bd_slice reason,
+                  const struct bd_field *field, size_t fields)
 {
-    struct exchange *x = exchange_of(pub);
     struct reply *r = &x->reply;
 
     assert(x->state == EXCHANGE_OPEN && !r->begun);
-    assert(status >= 200 && status <= 999);
     r->begun = true;
-    r->length = length;
-    pub->status = status;
-    put_status_line(x, status);
-    for (size_t i = 0; i < fields; i++) {
-        put(x, field[i].name.p, field[i].name.len);
-        put(x, ": ", 2);
-        put_value(x, field[i].value);
-        put(x, "\r\n", 2);
-    }
+    x->pub.status = status;
+    put_status_line(x, status, reason);
+    put_fields(x, field, fields);
+    for (size_t i = 0; i < fields && !r->dated; i++)
+        r->dated = bd_slice_ieq(field[i].name, BD_SLICE("date"));
     bd_turn_add(x->host->worker, &r->flush, flush_at_turn_end);
+}
+
+void bd_respond_with(struct bd_exchange *pub, int status, struct bd_slice reason,
+                     const struct bd_field *field, size_t fields, int64_t length)
+{
+    struct exchange *x = exchange_of(pub);
+
+    assert(status >= 200 && status <= 999);
+    x->reply.length = length;
+    begin(x, status, reason, field, fields);
+}
+
+void bd_respond(struct bd_exchange *pub, int status, const struct bd_field *field, size_t fields,
+                int64_t length)
+{
+    bd_respond_with(pub, status, standard_reason(exchange_of(pub), status), field, fields, length);
+}
+
+void bd_upgrade(struct bd_exchange *pub, struct bd_slice reason, const struct bd_field *field,
+                size_t fields)
+{
+    struct exchange *x = exchange_of(pub);
+
+    assert(body_complete(&x->body));
+    begin(x, 101, reason, field, fields);
+    x->reply.framing = REPLY_RAW;
+    exchange_upgraded(x);
+}
+
+void bd_interim(struct bd_exchange *pub, int status, struct bd_slice reason,
+                const struct bd_field *field, size_t fields)
+{
+    struct exchange *x = exchange_of(pub);
+    struct reply *r = &x->reply;
+    uv_buf_t buf;
+
+    assert(x->state == EXCHANGE_OPEN && !r->begun && status > 101 && status < 200);
+    if (pub->req.minor == 0 || x->conn->out.under_way > 0 || r->interims == INTERIMS_MAX)
+        return;
+    r->interims++;
+    put_status_line(x, status, reason);
+    put_fields(x, field, fields);
+    put(x, "\r\n", 2);
+    buf = uv_buf_init(r->out, (unsigned)r->len);
+    conn_write(x->conn, &buf, 1);
+    r->out = NULL; /* the socket may still need it; the answer gets room of its own */
+    r->len = r->room = 0;
+}
+
+void bd_continue(struct bd_exchange *pub)
+{
+    struct exchange *x = exchange_of(pub);
+
+    assert(x->state == EXCHANGE_OPEN);
+    if (!x->expect_continue || x->reply.begun)
+        return;
+    x->expect_continue = false;
+    conn_write_continue(x->conn);
+}
+
+bool bd_expects_continue(const struct bd_exchange *pub)
+{
+    return ((const struct exchange *)(const void *)pub)->expect_continue;
+}
+
+void bd_trailer(struct bd_exchange *pub, const struct bd_field *field, size_t fields)
+{
+    struct reply *r = &exchange_of(pub)->reply;
+
+    r->trailer = field;
+    r->trailers = fields;
 }
 
 static bool can_hold(const struct exchange *x, size_t len)
 {
     const struct reply *r = &x->reply;
 
-    return !r->out_sealed && r->length < 0 && r->held_len + len <= REPLY_HOLD_BYTES;
+    return !r->out_sealed && r->length == BD_LENGTH_UNKNOWN && r->framing != REPLY_RAW &&
+           r->held_len + len <= REPLY_HOLD_BYTES;
 }
 
 static void hold(struct exchange *x, const char *buf, size_t len)
@@ -263,7 +349,7 @@ enum bd_flow bd_send(struct bd_exchange *pub, const char *buf, size_t len)
     struct reply *r = &x->reply;
 
     assert(x->state == EXCHANGE_OPEN && r->begun);
-    assert(r->length < 0 || pub->sent_bytes + (int64_t)len <= r->length);
+    assert(r->length < 0 || pub->sent_bytes + (int64_t)len <= r->length || has_no_body(x));
     if (len == 0)
         return BD_GO;
     pub->sent_bytes += (int64_t)len;
@@ -280,22 +366,33 @@ enum bd_flow bd_send(struct bd_exchange *pub, const char *buf, size_t len)
     return r->lent ? BD_WAIT : BD_GO;
 }
 
+/* The last chunk and what follows it. */
+static void write_end(struct exchange *x)
+{
+    struct reply *r = &x->reply;
+    uv_buf_t buf;
+
+    r->out = NULL; /* what is there may still be on its way */
+    r->len = r->room = 0;
+    put(x, "0\r\n", 3);
+    put_fields(x, r->trailer, r->trailers);
+    put(x, "\r\n", 2);
+    buf = uv_buf_init(r->out, (unsigned)r->len);
+    conn_write(x->conn, &buf, 1);
+}
+
 void bd_end(struct bd_exchange *pub)
 {
-    static char last_chunk[] = "0\r\n\r\n";
     struct exchange *x = exchange_of(pub);
     struct reply *r = &x->reply;
 
     assert(x->state == EXCHANGE_OPEN && r->begun);
     assert(r->length < 0 || has_no_body(x) || pub->sent_bytes == r->length);
     exchange_leave(x);
-    if (!r->out_sealed) {
-        write_head(x, true);
-    } else if (r->framing == REPLY_CHUNKED) {
-        uv_buf_t buf = uv_buf_init(last_chunk, sizeof(last_chunk) - 1);
-
-        conn_write(x->conn, &buf, 1);
-    }
+    if (!r->out_sealed)
+        write_head(x, r->trailers == 0);
+    if (r->framing == REPLY_CHUNKED)
+        write_end(x);
     exchange_ended(x);
 }
 
@@ -333,9 +430,12 @@ void reply_init(struct reply *r)
 {
     r->out = r->held = NULL;
     r->len = r->room = r->held_len = 0;
-    r->length = -1;
+    r->length = BD_LENGTH_UNKNOWN;
+    r->trailer = NULL;
+    r->trailers = 0;
+    r->interims = 0;
     r->framing = REPLY_UNDECIDED;
-    r->begun = r->out_sealed = r->lent = r->keep_alive = false;
+    r->begun = r->dated = r->out_sealed = r->lent = r->keep_alive = false;
 }
 
 void reply_reset(struct exchange *x)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bandog/slice.h"
 #include "bandog/worker.h"
 
 #define REPLY_HOLD_BYTES 2048 /* body that may wait for the end of the turn */
@@ -24,6 +25,7 @@ enum reply_framing {
     REPLY_LENGTH,    /* Content-Length */
     REPLY_CHUNKED,   /* HTTP/1.1 */
     REPLY_CLOSE,     /* HTTP/1.0: ends with the connection */
+    REPLY_RAW,       /* after 101: whatever comes */
 };
 
 struct reply {
@@ -31,9 +33,13 @@ struct reply {
     size_t len, room;
     char *held; /* first piece, while undecided */
     size_t held_len;
-    int64_t length; /* promised, -1: unknown */
+    int64_t length; /* promised, or BD_LENGTH_* */
+    const struct bd_field *trailer;
+    size_t trailers;
     enum reply_framing framing;
-    bool begun;      /* bd_respond() was called */
+    bool begun;      /* bd_respond() or bd_upgrade() was called */
+    bool dated;      /* the mode has given Date */
+    unsigned interims; /* sent before it */
     bool out_sealed; /* the head is complete and was given to the connection */
     bool lent;       /* the last bd_send() said BD_WAIT */
     bool keep_alive; /* the connection outlives this answer */

@@ -1,10 +1,14 @@
 /*
  * request.c - what modes ask about a request, and its line in the log
  */
+#include <arpa/inet.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 
 #include "bandog/exchange.h"
 #include "bandog/log.h"
+#include "conn.h"
+#include "exchange.h"
 
 const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_slice name)
 {
@@ -32,6 +36,25 @@ struct bd_slice bd_request_path(struct bd_exchange *x)
         }
     }
     return (struct bd_slice){out, n};
+}
+
+char *bd_peer_address(const struct bd_exchange *pub, char buf[BD_ADDRESS_BYTES])
+{
+    const struct exchange *x = (const struct exchange *)(const void *)pub;
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct sockaddr_in6 six;
+    int len = sizeof(six);
+
+    *buf = '\0';
+    if (uv_tcp_getpeername(&x->conn->tcp, (struct sockaddr *)&six, &len))
+        return buf;
+    if (six.sin6_family == AF_INET)
+        uv_ip4_name((struct sockaddr_in *)(void *)&six, buf, BD_ADDRESS_BYTES);
+    else if (memcmp(&six.sin6_addr, mapped, sizeof(mapped)) == 0) /* IPv4 on our IPv6 socket */
+        inet_ntop(AF_INET, six.sin6_addr.s6_addr + 12, buf, BD_ADDRESS_BYTES);
+    else
+        uv_ip6_name(&six, buf, BD_ADDRESS_BYTES);
+    return buf;
 }
 
 double bd_elapsed_s(const struct bd_exchange *x)
