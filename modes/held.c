@@ -148,7 +148,7 @@ static struct bd_slice next_piece(struct held *h)
     return (struct bd_slice){h->page, n > 0 ? (size_t)n : 0};
 }
 
-enum held_result held_send(struct held *h, struct bd_exchange *x)
+enum held_result held_give(struct held *h, held_take *take, void *to)
 {
     for (int i = 0; h->sent < h->len; i++) {
         struct bd_slice piece;
@@ -159,8 +159,18 @@ enum held_result held_send(struct held *h, struct bd_exchange *x)
         if (piece.len == 0)
             return HELD_LOST;
         h->sent += piece.len;
-        if (bd_send(x, piece.p, piece.len) == BD_WAIT)
+        if (take(to, piece.p, piece.len) == BD_WAIT)
             return HELD_WAIT;
     }
     return HELD_SENT;
+}
+
+static enum bd_flow take_for_client(void *to, const char *buf, size_t len)
+{
+    return bd_send(to, buf, len);
+}
+
+enum held_result held_send(struct held *h, struct bd_exchange *x)
+{
+    return held_give(h, take_for_client, x);
 }

@@ -1,7 +1,8 @@
 /*
- * held.h - output that cannot be answered with yet
+ * held.h - bytes that cannot go on yet
  *
- * Until a process has exited its status is not known, and so neither is that of the answer. Up to
+ * Until a process has exited its status is not known, and so neither is that of the answer; and a
+ * function may want to know the length of a body before it gets it. Up to
  * HELD_MEMORY_BYTES are kept in memory, the rest in a file without a name (bandog/temp.h), so a
  * call costs the same memory whatever it prints.
  */
@@ -27,7 +28,7 @@ struct held {
 
 enum held_result {
     HELD_SENT,  /* everything */
-    HELD_WAIT,  /* go on after the exchange's drain() */
+    HELD_WAIT,  /* go on when the taker is done with what he keeps */
     HELD_PAUSE, /* go on in a later loop turn: others want theirs */
     HELD_LOST,  /* the file cannot be read any more */
 };
@@ -43,7 +44,13 @@ int held_add(struct held *h, const char *buf, size_t len);
 /* The first bytes, as many as lie in one piece. */
 struct bd_slice held_begin(const struct held *h);
 
-/* Sends on with bd_send(). Until it says HELD_SENT nothing may be added or released. */
+/* Who gets the bytes; BD_WAIT: keeps them for a while. */
+typedef enum bd_flow held_take(void *to, const char *buf, size_t len);
+
+/* Gives on. Until it says HELD_SENT nothing may be added or released. */
+enum held_result held_give(struct held *h, held_take *take, void *to);
+
+/* The same, to bd_send(). Until it says HELD_SENT nothing may be added or released. */
 enum held_result held_send(struct held *h, struct bd_exchange *x);
 
 #endif

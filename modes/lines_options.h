@@ -1,6 +1,6 @@
 /*
- * lines_options.h - settings of the of-watchdog modes that fork: the common ones, and those about
- * the function's log lines
+ * lines_options.h - settings of the of-watchdog modes: those about the function's log lines, and
+ * the common ones of the modes that fork
  */
 #ifndef MODES_LINES_OPTIONS_H
 #define MODES_LINES_OPTIONS_H
@@ -26,6 +26,14 @@ static inline size_t lines_bytes(const struct lines_conf *conf)
 }
 
 /* clang-format off */
+#define LINES_OPTIONS(conf_)                                                                       \
+    {.name = "prefix_logs", .type = BD_BOOL_WORD, .family = BD_OTHERS,                             \
+     .offset = offsetof(conf_, lines.prefix_logs), .initial = "true",                              \
+     .help = "date and stream before each log line of the function"},                              \
+    {.name = "log_buffer_size", .type = BD_INT, .family = BD_OTHERS, .flags = BD_FATAL,            \
+     .offset = offsetof(conf_, lines.log_buffer_size), .initial = "65536", .unit = "bytes",        \
+     .help = "longer log lines of the function are cut in pieces of this size"}
+
 #define OF_WATCHDOG_FORK_OPTIONS(conf_)                                                            \
     {.name = "fprocess", .also = "function_process", .type = BD_TEXT, .family = BD_OTHERS,         \
      .offset = FORK_OPTION(conf_, fprocess), .unit = "command",                                    \
@@ -36,12 +44,7 @@ static inline size_t lines_bytes(const struct lines_conf *conf)
     {.name = "content_type", .type = BD_TEXT, .family = BD_OTHERS,                                 \
      .offset = FORK_OPTION(conf_, content_type), .initial = "application/octet-stream",            \
      .help = "Content-Type of answers"},                                                           \
-    {.name = "prefix_logs", .type = BD_BOOL_WORD, .family = BD_OTHERS,                             \
-     .offset = offsetof(conf_, lines.prefix_logs), .initial = "true",                              \
-     .help = "date and stream before each log line of the function"},                              \
-    {.name = "log_buffer_size", .type = BD_INT, .family = BD_OTHERS, .flags = BD_FATAL,            \
-     .offset = offsetof(conf_, lines.log_buffer_size), .initial = "65536", .unit = "bytes",        \
-     .help = "longer log lines of the function are cut in pieces of this size"},                   \
+    LINES_OPTIONS(conf_),                                                                          \
     {FORK_OPTION_KILL_GRACE(conf_)},                                                               \
     {FORK_OPTION_OUTPUT_GRACE(conf_)}
 /* clang-format on */

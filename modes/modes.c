@@ -11,6 +11,7 @@ const struct bd_mode *const bd_modes[] = {
     &mode_classic,
     &mode_streaming,
     &mode_serializing,
+    &mode_http,
     NULL,
 };
 

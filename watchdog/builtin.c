@@ -35,16 +35,44 @@ static void health_start(struct bd_exchange *x)
         bd_reply_text(x, 200, "OK");
 }
 
+static bool is_up(const struct builtin *b)
+{
+    return !b->function || bd_function_presence(b->function) == BD_FUNCTION_UP;
+}
+
+/* The probe becomes a call of the function: GET ready_path with the fields of the probe. */
+static void ask_function(struct bd_exchange *x, const struct builtin *b)
+{
+    struct bd_slice target = bd_slice_of(b->ready_path);
+    const char *question = strchr(b->ready_path, '?');
+
+    x->req.method = BD_SLICE("GET");
+    x->req.target = x->req.path = target;
+    if (question) {
+        x->req.path.len = (size_t)(question - b->ready_path);
+        x->req.query = bd_slice_of(question + 1);
+    }
+    x->mode = b->mode;
+    x->conf = b->mode_conf;
+    x->mode->start(x);
+}
+
 static void ready_start(struct bd_exchange *x)
 {
     const struct builtin *b = x->conf;
 
     if (!is_get(x))
         answer(x, 405);
-    else if (!is_healthy(b))
+    else if (!is_healthy(b) || !is_up(b))
         answer(x, 503);
+    else if (bd_server_is_full(atomic_load(&b->server)))
+        answer(x, 429);
+    else if (!b->ready_path)
+        answer(x, 200);
+    else if (x->req.content_length != 0)
+        answer(x, 400); /* it would be the body of another request */
     else
-        answer(x, bd_server_is_full(atomic_load(&b->server)) ? 429 : 200);
+        ask_function(x, b);
 }
 
 /* The whole exposition, in the arena. */

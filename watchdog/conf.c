@@ -3,6 +3,7 @@
  */
 #include "conf.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static const struct bd_option rows[] = {
      .help = "for jwt_auth, without effect until that is supported"},
     {.name = "ready_path", .type = BD_TEXT, .family = BD_OTHERS,
      .offset = offsetof(struct conf, ready_path), .unit = "path",
-     .help = "for /_/ready to ask the function; not supported yet, warned about"},
+     .help = "GET /_/ready is answered by the function, as GET of this path"},
     {.name = "TMPDIR", .type = BD_TEXT, .flags = BD_OWN, .offset = offsetof(struct conf, tmpdir),
      .initial = "/tmp", .unit = "path",
      .help = "folder of the lock file .lock and of output too large to hold in memory"},
@@ -155,6 +156,20 @@ static const struct bd_mode *choose_mode(char *const *environ_rows)
     return mode ? mode : bd_modes[0]; /* load_rows() complains */
 }
 
+/* An origin-form that needs no check later: it is decoded as a request's path is. */
+static bool is_target(const char *s)
+{
+    if (*s != '/')
+        return false;
+    for (; *s; s++) {
+        if ((unsigned char)*s <= ' ' || *s == 0x7f || *s == '#')
+            return false;
+        if (*s == '%' && (!isxdigit((unsigned char)s[1]) || !isxdigit((unsigned char)s[2])))
+            return false;
+    }
+    return true;
+}
+
 static void check_together(struct loading *l, const struct conf *c)
 {
     if (c->port < 0 || c->port > 65535)
@@ -164,8 +179,9 @@ static void check_together(struct loading *l, const struct conf *c)
     if (c->jwt_auth)
         error(l, "jwt_auth=true: this version cannot check tokens, and does not start without the "
                  "check; unset jwt_auth to serve unauthenticated");
-    if (c->ready_path && *c->ready_path)
-        complain(l, "ready_path is not supported yet: /_/ready does not call it");
+    if (c->ready_path && *c->ready_path && !is_target(c->ready_path))
+        error(l, "ready_path must begin with / and hold neither blanks, control characters, bad "
+                 "escapes nor a fragment");
 }
 
 static void warn_bad_rows(char *const *environ_rows)

@@ -1,11 +1,12 @@
 /*
  * lifecycle.c - see lifecycle.h
  *
- *     RUN --signal--> LAME --healthcheck_interval--> DRAIN --write_timeout--> KILL
+ *     RUN --signal--> LAME --healthcheck_interval--> DRAIN --write_timeout--> KILL -> STOP -> GONE
  *
  * LAME still serves, so that a load balancer has time to see the health check fail. DRAIN ends as
- * soon as the last call has. A further signal skips to the next state. SIGINT is treated like
- * SIGTERM. Signals are read from a descriptor: there are no handlers that a new process could run
+ * soon as the last call has. STOP is for a mode's long-lived function, which hears of all this only
+ * now. When it ends by itself, DRAIN begins at once and is short. A further signal skips to the
+ * next state. SIGINT is treated like SIGTERM. Signals are read from a descriptor: there are no handlers that a new process could run
  * by accident.
  */
 #include "lifecycle.h"
@@ -20,9 +21,13 @@
 #include "bandog/log.h"
 #include "bandog/server.h"
 #include "builtin.h"
+#include "children.h"
+#include "function.h"
 #include "lock.h"
+#include "quote.h"
+#include "worker.h"
 
-#define LOG_RETRY_MS 20
+#define ORPHANED_NS BD_NS_PER_S /* for the answers to calls whose function has ended */
 #define METRICS_TIMEOUT_NS (BD_NS_PER_S / 2) /* a scrape is short, and so is its connection */
 
 /* What is being waited for. */
@@ -31,53 +36,33 @@ enum stage {
     LAME,  /* the end of healthcheck_interval */
     DRAIN, /* the last call, at most write_timeout */
     KILL,  /* the connections to close, now that nothing is waited for */
+    STOP,  /* the function to end */
     GONE,  /* the handles */
 };
 
 struct life {
     const struct conf *conf;
     enum stage stage;
-    uv_loop_t loop;
+    struct bd_worker *worker; /* this thread */
     uv_poll_t signals;
     int signal_fd;
     uv_timer_t timer;
-    uv_prepare_t turn_end; /* these two unreferenced: our lines leave when the loop sleeps, */
-    uv_timer_t log_retry;  /* or later when nobody takes them */
     struct bd_server *server;
     struct bd_server *metrics; /* NULL: off */
     struct builtin builtin;
     struct bd_route route[3];
     bool metrics_done;
+    struct function *function; /* NULL: the mode has none, or it is over */
+    int status;                /* the program's, in the end */
 };
 
-static void enter_drain(struct life *l);
+static uv_loop_t *loop_of(const struct life *l)
+{
+    return bd_worker_loop(l->worker);
+}
+
+static void enter_drain(struct life *l, int64_t limit_ns);
 static void enter_kill(struct life *l);
-
-/* Log: gathered, so that a reader who is slow at the wrong moment misses nothing */
-
-static void on_log_retry(uv_timer_t *timer)
-{
-    (void)timer; /* the turn that ends now tries again */
-}
-
-static void on_turn_end(uv_prepare_t *handle)
-{
-    struct life *l = handle->data;
-
-    if (!bd_log_flush())
-        uv_timer_start(&l->log_retry, on_log_retry, LOG_RETRY_MS, 0);
-}
-
-static void open_log(struct life *l)
-{
-    bd_log_thread_start();
-    uv_prepare_init(&l->loop, &l->turn_end);
-    uv_timer_init(&l->loop, &l->log_retry);
-    l->turn_end.data = l;
-    uv_prepare_start(&l->turn_end, on_turn_end);
-    uv_unref((uv_handle_t *)&l->turn_end);
-    uv_unref((uv_handle_t *)&l->log_retry);
-}
 
 /* Stages */
 
@@ -88,7 +73,9 @@ static uint64_t ms(int64_t ns)
 
 static void on_interval_over(uv_timer_t *timer)
 {
-    enter_drain(timer->data);
+    struct life *l = timer->data;
+
+    enter_drain(l, l->conf->write_timeout_ns);
 }
 
 static void give_up_waiting(struct life *l)
@@ -128,7 +115,15 @@ static void enter_lame(struct life *l, int signal_number)
     if (wait_ns > 0)
         uv_timer_start(&l->timer, on_interval_over, ms(wait_ns), 0);
     else
-        enter_drain(l);
+        enter_drain(l, l->conf->write_timeout_ns);
+}
+
+static void close_handles(struct life *l)
+{
+    uv_close((uv_handle_t *)&l->timer, NULL);
+    if (l->signal_fd >= 0)
+        uv_close((uv_handle_t *)&l->signals, NULL);
+    worker_close_mail(l->worker);
 }
 
 static void close_all(struct life *l)
@@ -140,8 +135,7 @@ static void close_all(struct life *l)
     if (l->metrics)
         bd_server_close(l->metrics);
     bd_log("Exiting. Active connections: %lld", active); /* behind the workers' last lines */
-    uv_close((uv_handle_t *)&l->timer, NULL);
-    uv_close((uv_handle_t *)&l->signals, NULL);
+    close_handles(l);
 }
 
 static void on_metrics_drained(void *arg)
@@ -152,11 +146,8 @@ static void on_metrics_drained(void *arg)
     close_all(l);
 }
 
-static void on_drained(void *arg)
+static void close_servers(struct life *l)
 {
-    struct life *l = arg;
-
-    uv_timer_stop(&l->timer);
     if (!l->metrics) {
         close_all(l);
         return;
@@ -165,15 +156,27 @@ static void on_drained(void *arg)
     bd_server_kill(l->metrics);
 }
 
-static void enter_drain(struct life *l)
+static void on_drained(void *arg)
+{
+    struct life *l = arg;
+
+    uv_timer_stop(&l->timer);
+    l->stage = STOP;
+    if (l->function)
+        function_stop(l->function); /* on_function_over() goes on */
+    else
+        close_servers(l);
+}
+
+static void enter_drain(struct life *l, int64_t limit_ns)
 {
     l->stage = DRAIN;
     bd_log("No new connections allowed, draining: %lld requests",
            (long long)bd_server_in_flight(l->server));
-    if (l->conf->write_timeout_ns > 0)
-        uv_timer_start(&l->timer, on_drain_over, ms(l->conf->write_timeout_ns), 0);
+    if (limit_ns > 0)
+        uv_timer_start(&l->timer, on_drain_over, ms(limit_ns), 0);
     bd_server_drain(l->server, on_drained, l);
-    if (l->conf->write_timeout_ns <= 0)
+    if (limit_ns <= 0)
         give_up_waiting(l);
 }
 
@@ -192,15 +195,72 @@ static void told_to_stop(struct life *l, int signal_number)
         break;
     case LAME:
         uv_timer_stop(&l->timer);
-        enter_drain(l);
+        enter_drain(l, l->conf->write_timeout_ns);
         break;
     case DRAIN:
         give_up_waiting(l);
+        break;
+    case STOP:
+        if (l->function)
+            function_stop(l->function);
         break;
     case KILL:
     case GONE:
         break;
     }
+}
+
+/* The function */
+
+/* Whoever ends everybody, such as systemd, has told it too. */
+static bool was_told(int status)
+{
+    return status == 128 + SIGTERM || status == 128 + SIGINT;
+}
+
+static void on_function_over(void *arg, int status)
+{
+    struct life *l = arg;
+
+    function_free(l->function);
+    l->function = NULL;
+    switch (l->stage) {
+    case RUN:
+        l->status = status;
+        atomic_store(&l->builtin.accepting, false);
+        remove_lock(l);
+        enter_drain(l, ORPHANED_NS);
+        break;
+    case LAME:
+        l->status = was_told(status) ? 0 : status;
+        uv_timer_stop(&l->timer);
+        enter_drain(l, ORPHANED_NS);
+        break;
+    case DRAIN:
+        l->status = was_told(status) ? 0 : status;
+        uv_timer_start(&l->timer, on_drain_over, ms(ORPHANED_NS), 0);
+        break;
+    case STOP:
+        close_servers(l);
+        break;
+    case GONE: /* the start has failed */
+        close_handles(l);
+        break;
+    case KILL:
+        break;
+    }
+}
+
+static int start_function(struct life *l, struct bd_error *err)
+{
+    const struct bd_mode *mode = l->conf->mode;
+    struct bd_function *what = mode->function ? mode->function(l->conf->mode_conf) : NULL;
+    struct bd_error why;
+
+    l->builtin.function = what;
+    if (!what || function_open(&l->function, l->worker, what, on_function_over, l, &why) == 0)
+        return 0;
+    return bd_fail(err, "the function cannot be started: %s", why.text);
 }
 
 /* Signals */
@@ -227,13 +287,28 @@ static int watch_signals(struct life *l, struct bd_error *err)
     l->signal_fd = signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
     if (l->signal_fd < 0)
         return bd_fail(err, "cannot watch for signals: %s", strerror(errno));
-    uv_poll_init(&l->loop, &l->signals, l->signal_fd);
+    uv_poll_init(loop_of(l), &l->signals, l->signal_fd);
     l->signals.data = l;
     uv_poll_start(&l->signals, UV_READABLE, on_signals);
     return 0;
 }
 
 /* Start */
+
+static void log_settings(const struct conf *c)
+{
+    char text[4][BD_DURATION_BYTES], process[1024];
+    bool classic = c->mode->family == BD_CLASSIC;
+
+    if (!classic)
+        bd_log("Watchdog mode: %s\tfprocess: %s", c->mode->name,
+               quote_go(process, sizeof(process), conf_process(c)));
+    bd_log("Timeouts: read: %s write: %s hard: %s health: %s%s",
+           bd_duration_print(text[0], c->read_timeout_ns),
+           bd_duration_print(text[1], c->write_timeout_ns),
+           bd_duration_print(text[2], conf_exec_timeout_ns(c)),
+           bd_duration_print(text[3], c->healthcheck_interval_ns), classic ? "." : "");
+}
 
 static int open_server(struct life *l, struct bd_error *err)
 {
@@ -252,10 +327,13 @@ static int open_server(struct life *l, struct bd_error *err)
         .route = l->route,
     };
 
+    l->builtin.ready_path = c->ready_path && *c->ready_path ? c->ready_path : NULL;
+    l->builtin.mode = c->mode;
+    l->builtin.mode_conf = c->mode_conf;
     l->route[0] = (struct bd_route){"/_/health", &builtin_health, &l->builtin};
     if (c->mode->family == BD_OTHERS) /* classic-watchdog has no such path */
         l->route[1] = (struct bd_route){"/_/ready", &builtin_ready, &l->builtin};
-    if (bd_server_open(&server, &l->loop, &conf, err))
+    if (bd_server_open(&server, loop_of(l), &conf, err))
         return -1;
     l->server = server;
     atomic_store(&l->builtin.server, server);
@@ -279,7 +357,7 @@ static void open_metrics(struct life *l)
 
     if (l->conf->metrics_port == 0)
         return;
-    if (bd_server_open(&l->metrics, &l->loop, &conf, &err)) {
+    if (bd_server_open(&l->metrics, loop_of(l), &conf, &err)) {
         l->metrics = NULL;
         bd_log("Warning: no metrics: %s; metrics_port chooses another port, 0 none", err.text);
         return;
@@ -306,60 +384,56 @@ static int write_lock(struct life *l, struct bd_error *err)
     return 0;
 }
 
-/* Runs until there is nothing more to run. */
-static void run_loop(struct life *l)
-{
-    int err;
-
-    uv_run(&l->loop, UV_RUN_DEFAULT);
-    uv_close((uv_handle_t *)&l->turn_end, NULL);
-    uv_close((uv_handle_t *)&l->log_retry, NULL);
-    uv_run(&l->loop, UV_RUN_DEFAULT);
-    err = uv_loop_close(&l->loop);
-    assert(err == 0);
-    (void)err;
-    if (l->signal_fd >= 0)
-        close(l->signal_fd);
-    bd_log_thread_stop();
-}
-
 static void close_server(void *arg)
 {
     bd_server_close(arg);
 }
 
 /* The start has failed half-way. */
-static int give_up(struct life *l, const struct bd_error *err)
+static void give_up(struct life *l, const struct bd_error *err)
 {
     bd_log("Error: %s", err->text);
+    l->status = 1;
+    l->stage = GONE;
     if (l->server)
         bd_server_drain(l->server, close_server, l->server);
-    uv_close((uv_handle_t *)&l->timer, NULL);
-    if (l->signal_fd >= 0)
-        uv_close((uv_handle_t *)&l->signals, NULL);
-    run_loop(l);
-    return 1;
+    if (l->function)
+        function_stop(l->function); /* on_function_over() goes on */
+    else
+        close_handles(l);
+}
+
+static int start(struct life *l, struct bd_error *err)
+{
+    if (watch_signals(l, err) || start_function(l, err))
+        return -1;
+    log_settings(l->conf);
+    if (open_server(l, err))
+        return -1;
+    bd_log("Listening on port: %d", bd_server_port(l->server));
+    return write_lock(l, err);
 }
 
 int lifecycle_run(const struct conf *conf)
 {
     struct life life = {.conf = conf, .signal_fd = -1}, *l = &life;
     struct bd_error err;
+    int failed = worker_open_here(&l->worker);
 
-    if (uv_loop_init(&l->loop)) {
-        bd_log("Error: cannot make an event loop: %s", strerror(errno));
+    if (failed) {
+        bd_log("Error: cannot make an event loop: %s", uv_strerror(failed));
         return 1;
     }
-    open_log(l);
-    uv_timer_init(&l->loop, &l->timer);
+    uv_timer_init(loop_of(l), &l->timer);
     l->timer.data = l;
-    if (watch_signals(l, &err) || open_server(l, &err))
-        return give_up(l, &err);
-    bd_log("Listening on port: %d", bd_server_port(l->server));
-    if (write_lock(l, &err))
-        return give_up(l, &err);
-    open_metrics(l);
-    atomic_store(&l->builtin.accepting, true);
-    run_loop(l);
-    return 0;
+    if (start(l, &err)) {
+        give_up(l, &err);
+    } else {
+        open_metrics(l);
+        atomic_store(&l->builtin.accepting, true);
+    }
+    worker_run_here(l->worker, children_release);
+    if (l->signal_fd >= 0)
+        close(l->signal_fd);
+    return l->status;
 }

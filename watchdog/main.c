@@ -17,7 +17,6 @@
 #include "init.h"
 #include "lifecycle.h"
 #include "lock.h"
-#include "quote.h"
 #include "spawn.h"
 
 #ifndef BD_VERSION
@@ -111,21 +110,6 @@ static int check(void)
     return found.warnings + found.errors > 0;
 }
 
-static void log_settings(const struct conf *c)
-{
-    char text[4][BD_DURATION_BYTES], process[1024];
-    bool classic = c->mode->family == BD_CLASSIC;
-
-    if (!classic)
-        bd_log("Watchdog mode: %s\tfprocess: %s", c->mode->name,
-               quote_go(process, sizeof(process), conf_process(c)));
-    bd_log("Timeouts: read: %s write: %s hard: %s health: %s%s",
-           bd_duration_print(text[0], c->read_timeout_ns),
-           bd_duration_print(text[1], c->write_timeout_ns),
-           bd_duration_print(text[2], conf_exec_timeout_ns(c)),
-           bd_duration_print(text[3], c->healthcheck_interval_ns), classic ? "." : "");
-}
-
 static int serve(void)
 {
     static struct conf conf; /* what it points to lives as long as the program */
@@ -133,7 +117,6 @@ static int serve(void)
     log_version();
     if (conf_load(&conf, environ, NULL).errors > 0)
         return 1;
-    log_settings(&conf);
     raise_descriptor_limit();
     return lifecycle_run(&conf);
 }

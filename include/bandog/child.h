@@ -54,6 +54,11 @@ struct bd_exit {
 /* "exit status 3", "signal: killed", "signal: aborted (core dumped)"; returns `buf`. */
 char *bd_exit_text(char buf[64], const struct bd_exit *e);
 
+enum bd_stdout {
+    BD_STDOUT_GIVE,  /* to the owner's output() */
+    BD_STDOUT_LINES, /* log lines "stdout: ..." on our stdout */
+};
+
 enum bd_stderr {
     BD_STDERR_MERGE, /* the same pipe as stdout, so both interleave as written */
     BD_STDERR_LINES, /* log lines "stderr: ..." */
@@ -83,11 +88,13 @@ struct bd_child_spec {
     const char *path;
     char *const *argv;
     char *const *envp; /* read during bd_child_start() only */
+    enum bd_stdout out;
     enum bd_stderr err;
     int64_t output_grace_ns; /* see ended() */
     int64_t kill_grace_ns;   /* from SIGTERM to SIGKILL */
-    size_t line_bytes;       /* BD_STDERR_LINES: longer lines are cut in pieces of this size */
-    bool prefix_lines;       /* BD_STDERR_LINES: with date and label */
+    size_t line_bytes;       /* BD_*_LINES: longer lines are cut in pieces of this size */
+    bool prefix_lines;       /* BD_*_LINES: with date and label */
+    bool ends_group;         /* whoever is left of its group when it has exited gets SIGKILL */
 };
 
 /*
@@ -123,6 +130,12 @@ void bd_child_resume(struct bd_child *c);
  * may call it; in ended() it does nothing.
  */
 void bd_child_kill(struct bd_child *c);
+
+/*
+ * It must end, and the owner stays to see that: the group gets SIGTERM now and SIGKILL after
+ * kill_grace_ns, and ended() comes whatever output() keeps.
+ */
+void bd_child_end(struct bd_child *c);
 
 /*
  * SIGKILL to every group this worker has started and not yet seen the end of. Owners that have not

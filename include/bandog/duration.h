@@ -24,6 +24,9 @@ int bd_duration_parse_units(const char *text, int64_t *ret_ns);
  */
 int bd_duration_parse(const char *text, int64_t *ret_ns);
 
+/* Seconds as a plain number with so many decimals (1 to 9), rounded: "0.0021"; returns `buf`. */
+char *bd_seconds_print(char buf[BD_DURATION_BYTES], int64_t ns, int decimals);
+
 /* "0s" "1.5ms" "1m0s" "36h0m0s"; returns `buf`. */
 char *bd_duration_print(char buf[BD_DURATION_BYTES], int64_t ns);
 

@@ -166,4 +166,17 @@ double bd_elapsed_s(const struct bd_exchange *x);
  */
 void bd_log_request(struct bd_exchange *x);
 
+/* The same line with more or other things in it: "... - STATUS REASON - WHAT: SIZE (TIME) [ID]". */
+struct bd_log_call {
+    bool with_reason;
+    struct bd_slice reason; /* `p` NULL: the standard one */
+    const char *what;
+    int64_t bytes; /* -1: unknown */
+    int64_t ns;
+    bool with_call_id;
+    struct bd_slice call_id; /* empty: "none" */
+};
+
+void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call);
+
 #endif

@@ -44,6 +44,9 @@ bool bd_log_is_behind(void);
 /* "2006/01/02 15:04:05 TEXT\n" on stderr, local time. TEXT holds no newline. */
 void bd_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same for a line in pieces, for lines that are written for each request. */
+void bd_log_pieces(const struct bd_slice *piece, size_t pieces);
+
 /*
  * The same for a line of a function: "DATE TIME [LABEL: ]BYTES\n", or "BYTES\n" without `stamp`.
  * Any bytes of any length; `label` may be NULL.

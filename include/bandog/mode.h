@@ -30,6 +30,8 @@
 #include "flow.h"
 #include "option.h"
 
+struct bd_function;
+
 struct bd_mode {
     const char *name;
     const char *summary; /* one line for --help */
@@ -47,6 +49,12 @@ struct bd_mode {
      * operator wants to be strict.
      */
     int (*check)(const void *conf, struct bd_error *err);
+
+    /*
+     * After init: the process that the program is to run beside the server, part of `conf`. Absent
+     * or NULL: there is none.
+     */
+    struct bd_function *(*function)(void *conf);
 
     /* Per worker, on its thread. stop() begins closing; the loop ends when it is empty. */
     int (*worker_start)(struct bd_worker *w, const void *conf);

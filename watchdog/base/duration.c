@@ -220,3 +220,24 @@ char *bd_duration_print(char buf[BD_DURATION_BYTES], int64_t ns)
     *to = '\0';
     return buf;
 }
+
+char *bd_seconds_print(char buf[BD_DURATION_BYTES], int64_t ns, int decimals)
+{
+    uint64_t unit = 1, n;
+    char *p = buf + BD_DURATION_BYTES;
+    int digits = 0;
+
+    for (int i = decimals; i < 9; i++)
+        unit *= 10;
+    n = ((uint64_t)(ns < 0 ? -ns : ns) + unit / 2) / unit;
+    *--p = '\0';
+    do {
+        if (digits++ == decimals)
+            *--p = '.';
+        *--p = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0 || digits <= decimals);
+    if (ns < 0)
+        *--p = '-';
+    return memmove(buf, p, (size_t)(buf + BD_DURATION_BYTES - p));
+}

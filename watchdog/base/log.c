@@ -18,6 +18,8 @@
 #include "log_buffer.h"
 #include "log_stamp.h"
 
+#define LOG_PIECES_MAX 20
+
 #define LAST_WAIT_MS 1000 /* for a slow reader, when a thread ends */
 
 #define LINE_WAIT_MS 100 /* for another thread to come to the end of a long line */
@@ -187,6 +189,16 @@ static void put(enum bd_log_stream to, const struct bd_slice *piece, size_t piec
     if (room)
         log_buffer_commit(b, bytes);
     put_down(b, &own);
+}
+
+void bd_log_pieces(const struct bd_slice *piece, size_t pieces)
+{
+    struct bd_slice line[LOG_PIECES_MAX + 2] = {{log_stamp(), LOG_STAMP_BYTES}};
+
+    assert(pieces <= LOG_PIECES_MAX);
+    memcpy(line + 1, piece, pieces * sizeof(*piece));
+    line[pieces + 1] = BD_SLICE("\n");
+    put(BD_LOG_STDERR, line, pieces + 2);
 }
 
 void bd_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf, size_t len)

@@ -152,7 +152,7 @@ static void put_framing(struct exchange *x)
     if (r->framing == REPLY_CHUNKED) {
         put_text(x, "Transfer-Encoding: chunked\r\n");
     } else if (r->length >= 0 && r->framing != REPLY_CLOSE && x->pub.status != 204 &&
-               x->pub.status != 304) {
+               (x->pub.status != 304 || r->length > 0)) {
         put_text(x, "Content-Length: ");
         put_number(x, r->length);
         put(x, "\r\n", 2);

@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 
+#include "bandog/duration.h"
 #include "bandog/exchange.h"
 #include "bandog/log.h"
 #include "conn.h"
 #include "exchange.h"
+#include "status.h"
 
 const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_slice name)
 {
@@ -69,6 +71,10 @@ static char *print_size(char buf[32], int64_t bytes)
     double n = (double)bytes;
     size_t i = 0;
 
+    if (bytes < 1000) { /* and -1: unknown */
+        snprintf(buf, 32, "%dB", (int)bytes);
+        return buf;
+    }
     while (n >= 1000 && i + 1 < sizeof(unit) / sizeof(unit[0])) {
         n /= 1000;
         i++;
@@ -77,16 +83,64 @@ static char *print_size(char buf[32], int64_t bytes)
     return buf;
 }
 
-void bd_log_request(struct bd_exchange *x)
+static struct bd_slice print_status(char buf[8], int status)
+{
+    size_t at = 8;
+
+    do {
+        buf[--at] = (char)('0' + status % 10);
+        status /= 10;
+    } while (status > 0);
+    return (struct bd_slice){buf + at, 8 - at};
+}
+
+static struct bd_slice reason_of(struct bd_exchange *x, const struct bd_log_call *call)
+{
+    const char *standard = status_reason(x->status);
+
+    if (call->reason.p)
+        return bd_printable(&x->arena, call->reason);
+    return bd_slice_of(standard ? standard : "");
+}
+
+void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
 {
     const struct bd_field *agent = bd_request_field(&x->req, BD_SLICE("user-agent"));
-    struct bd_slice method, target;
-    char size[32];
+    char status[8], size[32], seconds[BD_DURATION_BYTES];
+    struct bd_slice piece[16];
+    size_t n = 0;
 
     if (agent && bd_slice_starts(agent->value, BD_SLICE("kube-probe")))
         return;
-    method = bd_printable(&x->arena, x->req.method);
-    target = bd_printable(&x->arena, x->req.target);
-    bd_log("%.*s %.*s - %d - ContentLength: %s (%.4fs)", BD_ARG(method), BD_ARG(target), x->status,
-           print_size(size, x->sent_bytes), bd_elapsed_s(x));
+    piece[n++] = bd_printable(&x->arena, x->req.method);
+    piece[n++] = BD_SLICE(" ");
+    piece[n++] = bd_printable(&x->arena, x->req.target);
+    piece[n++] = BD_SLICE(" - ");
+    piece[n++] = print_status(status, x->status);
+    if (call->with_reason) {
+        piece[n++] = BD_SLICE(" ");
+        piece[n++] = reason_of(x, call);
+    }
+    piece[n++] = BD_SLICE(" - ");
+    piece[n++] = bd_slice_of(call->what);
+    piece[n++] = BD_SLICE(": ");
+    piece[n++] = bd_slice_of(print_size(size, call->bytes));
+    piece[n++] = BD_SLICE(" (");
+    piece[n++] = bd_slice_of(bd_seconds_print(seconds, call->ns, 4));
+    piece[n++] = BD_SLICE("s)");
+    if (call->with_call_id) {
+        char *id = bd_arena_printf(&x->arena, " [%.*s]",
+                                   call->call_id.len > 0 ? (int)call->call_id.len : 4,
+                                   call->call_id.len > 0 ? call->call_id.p : "none");
+
+        piece[n++] = bd_printable(&x->arena, bd_slice_of(id));
+    }
+    bd_log_pieces(piece, n);
+}
+
+void bd_log_request(struct bd_exchange *x)
+{
+    bd_log_call(x, &(struct bd_log_call){.what = "ContentLength",
+                                         .bytes = x->sent_bytes,
+                                         .ns = bd_now_ns() - x->began_ns});
 }

@@ -177,6 +177,14 @@ static void close_handles(struct bd_worker *w)
     (void)err;
 }
 
+static void run(struct bd_worker *w)
+{
+    do {
+        uv_run(&w->loop, UV_RUN_DEFAULT);
+        run_turns(w); /* of the very last event: the loop does not go to sleep again */
+    } while (uv_loop_alive(&w->loop));
+}
+
 static void worker_main(void *arg)
 {
     struct birth *birth = arg;
@@ -191,10 +199,7 @@ static void worker_main(void *arg)
     birth->result = result;
     uv_sem_post(&birth->started); /* `birth` is gone from here on */
 
-    do {
-        uv_run(&w->loop, UV_RUN_DEFAULT);
-        run_turns(w); /* of the very last event: the loop does not go to sleep again */
-    } while (uv_loop_alive(&w->loop));
+    run(w);
     hooks.end(w, hooks.arg);
     close_handles(w);
     bd_log_thread_stop();
@@ -209,15 +214,13 @@ static void worker_free(struct bd_worker *w)
     free(w);
 }
 
-int worker_open(struct bd_worker **ret_worker, const struct worker_hooks *hooks)
+static int worker_new(struct bd_worker **ret_worker)
 {
-    struct birth birth = {.hooks = *hooks};
     struct bd_worker *w = calloc(1, sizeof(*w));
     int err;
 
     if (!w)
         return UV_ENOMEM;
-    birth.worker = w;
     w->metrics = bd_metrics_new();
     bd_queue_init(&w->turns);
     bd_queue_init(&w->mail);
@@ -226,10 +229,24 @@ int worker_open(struct bd_worker **ret_worker, const struct worker_hooks *hooks)
     uv_mutex_init(&w->mail_lock);
     err = open_handles(w);
     if (err)
-        goto fail_worker;
+        worker_free(w);
+    else
+        *ret_worker = w;
+    return err;
+}
+
+int worker_open(struct bd_worker **ret_worker, const struct worker_hooks *hooks)
+{
+    struct birth birth = {.hooks = *hooks};
+    struct bd_worker *w;
+    int err = worker_new(&w);
+
+    if (err)
+        return err;
+    birth.worker = w;
     err = uv_sem_init(&birth.started, 0);
     if (err)
-        goto fail_handles;
+        goto fail_worker;
     err = uv_thread_create(&w->thread, worker_main, &birth);
     if (err)
         goto fail_sem;
@@ -244,12 +261,29 @@ int worker_open(struct bd_worker **ret_worker, const struct worker_hooks *hooks)
 
 fail_sem:
     uv_sem_destroy(&birth.started);
-fail_handles:
+fail_worker:
     worker_close_mail(w);
     close_handles(w);
-fail_worker:
     worker_free(w);
     return err;
+}
+
+int worker_open_here(struct bd_worker **ret_worker)
+{
+    int err = worker_new(ret_worker);
+
+    if (!err)
+        bd_log_thread_start();
+    return err;
+}
+
+void worker_run_here(struct bd_worker *w, void (*end)(struct bd_worker *w))
+{
+    run(w);
+    end(w);
+    close_handles(w);
+    worker_free(w);
+    bd_log_thread_stop();
 }
 
 void worker_join(struct bd_worker *w)

@@ -55,6 +55,17 @@ int worker_open(struct bd_worker **ret_worker, const struct worker_hooks *hooks)
     __attribute__((warn_unused_result));
 
 /*
+ * The same for the thread that calls it, which becomes the worker: no hooks, and no loop that runs
+ * before worker_run_here(). 0 or a UV_E code.
+ */
+int worker_open_here(struct bd_worker **ret_worker) __attribute__((warn_unused_result));
+
+/*
+ * Runs its loop until it is empty, the mailbox closed by something on it; then `end`, and frees.
+ */
+void worker_run_here(struct bd_worker *w, void (*end)(struct bd_worker *w));
+
+/*
  * No more mail: the loop ends when what runs on it has ended. On the worker's thread, or before it
  * has got its first mail.
  */

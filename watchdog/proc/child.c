@@ -61,12 +61,13 @@ struct bd_child {
     struct feed in;
     struct reader out, err;
     struct watch exit; /* the pidfd; closed until `poll` has run for WATCH_NS or output has ended */
-    struct lines lines;
+    struct lines out_lines, err_lines;
+    bool ends_group;
 
     int64_t output_grace_ns, kill_grace_ns;
     struct bd_deadline timer, poll;
 
-    struct bd_deadline log_wait; /* runs while `err` waits for the log */
+    struct bd_deadline log_wait; /* runs while a stream of lines waits for the log */
 };
 
 /* Memory */
@@ -108,7 +109,8 @@ static void close_all(struct bd_child *c)
     reader_close(&c->out);
     reader_close(&c->err);
     watch_close(&c->exit);
-    lines_finish(&c->lines);
+    lines_finish(&c->out_lines);
+    lines_finish(&c->err_lines);
     bd_deadline_stop(&c->timer);
     bd_deadline_stop(&c->poll);
     bd_deadline_stop(&c->log_wait);
@@ -161,6 +163,8 @@ static void enter_gone(struct bd_child *c, const struct bd_exit *e)
 static void enter_grace(struct bd_child *c)
 {
     c->state = CHILD_GRACE;
+    if (c->ends_group)
+        process_signal(c->pid, SIGKILL);
     bd_deadline_start(c->worker, &c->timer, c->output_grace_ns, on_timer);
     if (feed_close(&c->in))
         c->ops->drained(c->owner);
@@ -194,6 +198,14 @@ static void watch_exit(struct bd_child *c)
     bd_deadline_start(c->worker, &c->poll, POLL_NS, on_poll);
 }
 
+/* It has exited: reaps it, and before that, while nobody else can have its number, ends its group. */
+static bool has_ended(struct bd_child *c, struct bd_exit *ret_exit)
+{
+    if (c->ends_group && process_has_exited(c->pid))
+        process_signal(c->pid, SIGKILL);
+    return process_reap(c->pid, ret_exit);
+}
+
 /* True when there is another step to take. */
 static bool child_step(struct bd_child *c)
 {
@@ -203,7 +215,7 @@ static bool child_step(struct bd_child *c)
     case CHILD_RUNS:
     case CHILD_GRACE:
         if (output_is_done(c)) {
-            if (worth_asking(c) && process_reap(c->pid, &e))
+            if (worth_asking(c) && has_ended(c, &e))
                 enter_gone(c, &e);
             else
                 watch_exit(c);
@@ -333,6 +345,8 @@ static bool must_wait_for_log(struct bd_worker *w)
     return w->log_waited_ns < LOG_PATIENCE_NS;
 }
 
+static enum bd_flow log_output(struct reader *r, const char *buf, size_t len);
+
 static void on_log_wait(struct bd_deadline *d)
 {
     struct bd_child *c = BD_CONTAINER(d, struct bd_child, log_wait);
@@ -343,7 +357,10 @@ static void on_log_wait(struct bd_deadline *d)
         return;
     }
     child_enter(c);
-    reader_resume(&c->err);
+    if (c->out.take == log_output && c->out.held)
+        reader_resume(&c->out);
+    if (c->err.held)
+        reader_resume(&c->err);
     child_leave(c);
 }
 
@@ -367,7 +384,15 @@ static enum bd_flow log_errput(struct reader *r, const char *buf, size_t len)
 {
     struct bd_child *c = BD_CONTAINER(r, struct bd_child, err);
 
-    lines_feed(&c->lines, buf, len);
+    lines_feed(&c->err_lines, buf, len);
+    return wait_for_log(c);
+}
+
+static enum bd_flow log_output(struct reader *r, const char *buf, size_t len)
+{
+    struct bd_child *c = BD_CONTAINER(r, struct bd_child, out);
+
+    lines_feed(&c->out_lines, buf, len);
     return wait_for_log(c);
 }
 
@@ -378,11 +403,14 @@ static void watch_pipes(struct bd_child *c, const struct bd_child_spec *spec, co
     struct watches *set = c->worker->watches;
 
     feed_init(&c->in, set, ours[0], on_input_ready);
-    reader_init(&c->out, c->worker, set, ours[1], give_output, on_output_ready);
+    reader_init(&c->out, c->worker, set, ours[1],
+                spec->out == BD_STDOUT_LINES ? log_output : give_output, on_output_ready);
     reader_init(&c->err, c->worker, set, ours[2],
                 spec->err == BD_STDERR_LINES ? log_errput : give_errput, on_errput_ready);
     if (spec->err == BD_STDERR_LINES)
-        lines_init(&c->lines, BD_LOG_STDERR, spec->prefix_lines, "stderr", spec->line_bytes);
+        lines_init(&c->err_lines, BD_LOG_STDERR, spec->prefix_lines, "stderr", spec->line_bytes);
+    if (spec->out == BD_STDOUT_LINES)
+        lines_init(&c->out_lines, BD_LOG_STDOUT, spec->prefix_lines, "stdout", spec->line_bytes);
 }
 
 int bd_child_start(struct bd_child **ret_child, struct bd_worker *w,
@@ -405,6 +433,7 @@ int bd_child_start(struct bd_child **ret_child, struct bd_worker *w,
     c->pid = p.pid;
     c->output_grace_ns = spec->output_grace_ns;
     c->kill_grace_ns = spec->kill_grace_ns;
+    c->ends_group = spec->ends_group;
     watch_pipes(c, spec, p.stdio);
     watch_init(&c->exit, w->watches, -1, EPOLLIN, on_exit_ready);
     bd_deadline_start(w, &c->poll, WATCH_NS, on_poll);
@@ -450,6 +479,15 @@ void bd_child_kill(struct bd_child *c)
         reader_discard(&c->err);
     }
     enter_term(c);
+    child_leave(c);
+}
+
+void bd_child_end(struct bd_child *c)
+{
+    assert(c->ops);
+    child_enter(c);
+    if (c->state == CHILD_RUNS || c->state == CHILD_GRACE)
+        enter_term(c);
     child_leave(c);
 }
 

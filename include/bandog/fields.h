@@ -1,0 +1,28 @@
+/*
+ * fields.h - which fields a relay passes on
+ */
+#ifndef BANDOG_FIELDS_H
+#define BANDOG_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "slice.h"
+
+/*
+ * Copies the fields that are meant for the other end, in order, to `to`, which has room for `n`.
+ * Left out (RFC 9110, 7.6.1): Connection and every field it names (but for those that are never
+ * about one hop: Host, Content-Length, Expect), Keep-Alive, Proxy-Connection, Proxy-Authenticate,
+ * Proxy-Authorization, TE, Transfer-Encoding, Upgrade; and Content-Length, which belongs to whoever
+ * frames the message anew. Returns how many were copied.
+ */
+size_t bd_fields_end_to_end(struct bd_field *to, const struct bd_field *from, size_t n);
+
+/* Is `word` in the comma-separated list, in any case? */
+bool bd_list_has(struct bd_slice list, struct bd_slice word);
+
+/* The same for all fields of that name together. */
+bool bd_fields_list_has(const struct bd_field *field, size_t n, struct bd_slice name,
+                        struct bd_slice word);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * function.c - see function.h
+ *
+ * A fetch that only waits for a link finds out when the function listens: the pool tries until it
+ * does, and then the fetch is over before it has sent anything.
+ */
+#include "function.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bandog/child.h"
+#include "bandog/duration.h"
+#include "bandog/log.h"
+
+#define OUTPUT_GRACE_NS (250 * BD_NS_PER_MS)
+#define BACKOFF_FIRST_NS (100 * BD_NS_PER_MS)
+#define BACKOFF_LONGEST_NS (10 * BD_NS_PER_S)
+#define GOOD_RUN_NS (10 * BD_NS_PER_S) /* after that the next back-off is the first one again */
+
+struct function {
+    struct bd_worker *worker;
+    struct bd_function *what;
+    void (*over)(void *arg, int status);
+    void *arg;
+    struct bd_child *child; /* NULL: it does not run */
+    int64_t began_ns;
+    int64_t backoff_ns;
+    struct bd_deadline restart;
+    bool stopping;
+
+    struct bd_pool *pool; /* NULL: nobody looks whether it listens */
+    struct bd_fetch probe;
+    struct bd_arena arena;
+};
+
+static void set_presence(struct function *f, enum bd_presence presence)
+{
+    __atomic_store_n(&f->what->presence, (int)presence, __ATOMIC_RELEASE);
+}
+
+/* Does it listen? */
+
+static void stop_looking(struct function *f)
+{
+    if (!f->pool)
+        return;
+    bd_fetch_cancel(&f->probe);
+    bd_pool_close(f->pool);
+    f->pool = NULL;
+}
+
+static void on_listening(void *owner)
+{
+    struct function *f = owner;
+
+    set_presence(f, BD_FUNCTION_UP);
+    stop_looking(f);
+}
+
+static bool always(void *arg)
+{
+    (void)arg;
+    return true;
+}
+
+static void look(struct function *f)
+{
+    static const struct bd_fetch_ops ops = {.linked = on_listening};
+    const struct bd_pool_conf conf = {.upstream = f->what->upstream, .starting = always};
+
+    set_presence(f, BD_FUNCTION_STARTING);
+    f->pool = bd_pool_open(f->worker, &conf);
+    f->probe = (struct bd_fetch){.ops = &ops, .owner = f, .arena = &f->arena};
+    bd_fetch_start(&f->probe, f->pool);
+}
+
+/* Life */
+
+static void on_ended(void *owner, const struct bd_exit *e);
+
+static int start(struct function *f, struct bd_error *err)
+{
+    static const struct bd_child_ops ops = {.ended = on_ended};
+    const struct bd_function *what = f->what;
+    const struct bd_child_spec spec = {
+        .path = what->command.path,
+        .argv = what->command.argv,
+        .envp = environ,
+        .out = BD_STDOUT_LINES,
+        .err = BD_STDERR_LINES,
+        .output_grace_ns = OUTPUT_GRACE_NS,
+        .kill_grace_ns = what->kill_grace_ns,
+        .line_bytes = what->line_bytes,
+        .prefix_lines = what->prefix_lines,
+        .ends_group = true,
+    };
+    int failed;
+
+    if (!spec.path)
+        return bd_fail(err, "%s", what->command.error.text);
+    failed = bd_child_start(&f->child, f->worker, &spec, &ops, f);
+    if (failed) {
+        bd_child_error(err, spec.path, failed);
+        return -1;
+    }
+    f->began_ns = bd_now_ns();
+    look(f);
+    return 0;
+}
+
+static void restart_later(struct function *f);
+
+static void on_restart(struct bd_deadline *d)
+{
+    struct function *f = BD_CONTAINER(d, struct function, restart);
+    struct bd_error err;
+
+    if (start(f, &err) == 0)
+        return;
+    bd_log("Forked function cannot be started: %s", err.text);
+    restart_later(f);
+}
+
+static void restart_later(struct function *f)
+{
+    char text[BD_DURATION_BYTES];
+
+    if (f->backoff_ns == 0 || bd_now_ns() - f->began_ns >= GOOD_RUN_NS)
+        f->backoff_ns = BACKOFF_FIRST_NS;
+    bd_log("Starting the function again in %s", bd_duration_print(text, f->backoff_ns));
+    bd_deadline_start(f->worker, &f->restart, f->backoff_ns, on_restart);
+    f->backoff_ns *= 2;
+    if (f->backoff_ns > BACKOFF_LONGEST_NS)
+        f->backoff_ns = BACKOFF_LONGEST_NS;
+}
+
+static bool restarts(const struct function *f, int status)
+{
+    switch (f->what->restart) {
+    case BD_RESTART_NEVER:
+        return false;
+    case BD_RESTART_ON_FAILURE:
+        return status != 0;
+    case BD_RESTART_ALWAYS:
+        return true;
+    }
+    return false;
+}
+
+static void on_ended(void *owner, const struct bd_exit *e)
+{
+    struct function *f = owner;
+    int status = e->status >= 0 ? e->status : 128 + e->signal;
+    char text[64];
+
+    f->child = NULL;
+    stop_looking(f);
+    bd_log("Forked function has terminated: %s", bd_exit_text(text, e));
+    if (!f->stopping && restarts(f, status)) {
+        set_presence(f, BD_FUNCTION_STARTING);
+        restart_later(f);
+        return;
+    }
+    set_presence(f, BD_FUNCTION_OVER);
+    f->over(f->arg, status);
+}
+
+static void log_command(const struct bd_command *c)
+{
+    struct bd_slice name, arguments;
+    struct bd_arena arena;
+    char *line;
+    size_t len = 1;
+
+    bd_arena_init(&arena);
+    for (char *const *arg = c->argv + 1; *c->argv && *arg; arg++)
+        len += strlen(*arg) + 1;
+    line = bd_arena_alloc(&arena, len);
+    *line = '\0';
+    for (char *const *arg = c->argv + 1; *c->argv && *arg; arg++) {
+        size_t at = strlen(line);
+
+        snprintf(line + at, len - at, "%s%s", at > 0 ? " " : "", *arg);
+    }
+    name = bd_printable(&arena, bd_slice_of(*c->argv ? *c->argv : ""));
+    arguments = bd_printable(&arena, bd_slice_of(line));
+    bd_log("Forking: %.*s, arguments: [%.*s]", BD_ARG(name), BD_ARG(arguments));
+    bd_arena_release(&arena);
+}
+
+int function_open(struct function **ret_function, struct bd_worker *w, struct bd_function *what,
+                  void (*over)(void *arg, int status), void *arg, struct bd_error *err)
+{
+    struct function *f = calloc(1, sizeof(*f));
+
+    if (!f)
+        abort();
+    f->worker = w;
+    f->what = what;
+    f->over = over;
+    f->arg = arg;
+    bd_arena_init(&f->arena);
+    log_command(&what->command);
+    if (start(f, err)) {
+        function_free(f);
+        return -1;
+    }
+    bd_log("Started logging: stderr from function.");
+    bd_log("Started logging: stdout from function.");
+    *ret_function = f;
+    return 0;
+}
+
+void function_stop(struct function *f)
+{
+    if (f->stopping && f->child) {
+        bd_child_kill_all(f->worker);
+        return;
+    }
+    f->stopping = true;
+    bd_deadline_stop(&f->restart);
+    if (f->child) {
+        bd_child_end(f->child);
+        return;
+    }
+    set_presence(f, BD_FUNCTION_OVER);
+    f->over(f->arg, 0);
+}
+
+void function_free(struct function *f)
+{
+    if (!f)
+        return;
+    bd_arena_release(&f->arena);
+    free(f);
+}

@@ -1,0 +1,167 @@
+/*
+ * fetch.c - see fetch.h and bandog/upstream.h
+ *
+ * On a link that was used before, body bytes are copied as they are sent, until the first byte of
+ * the answer: a server may close an idle connection at the very moment it is used again (RFC 9112,
+ * 9.3.1), and what it has not answered is sent once more, on a fresh link.
+ */
+#include "fetch.h"
+
+#include <assert.h>
+
+#include "link.h"
+#include "pool.h"
+
+static void on_flush(struct bd_turn *t)
+{
+    struct bd_fetch *f = BD_CONTAINER(t, struct bd_fetch, flush);
+
+    if (f->link && !f->head_sent)
+        link_write(f->link, NULL, 0);
+}
+
+void bd_fetch_start(struct bd_fetch *f, struct bd_pool *p)
+{
+    f->pool = p;
+    f->link = NULL;
+    f->flush = (struct bd_turn){0};
+    f->lent = (struct bd_slice){NULL, 0};
+    f->kept = NULL;
+    f->kept_len = 0;
+    f->owner_waits = f->kept_lost = f->finished = f->head_sent = f->answered = f->retried = false;
+    f->trailer = NULL;
+    f->trailers = 0;
+    bd_queue_init(&f->waiting);
+    pool_want(p, f);
+}
+
+/* What was sent on a link that may be dead. */
+static void keep(struct bd_fetch *f, const char *buf, size_t len)
+{
+    if (!f->link->used || f->answered || f->kept_lost)
+        return;
+    if (len > BD_BLOCK_BYTES - f->kept_len) {
+        f->kept_lost = true;
+        return;
+    }
+    if (!f->kept)
+        f->kept = bd_block_take(f->pool->worker);
+    memcpy(f->kept + f->kept_len, buf, len);
+    f->kept_len += len;
+}
+
+static enum bd_flow write_piece(struct bd_fetch *f, const char *buf, size_t len)
+{
+    keep(f, buf, len);
+    f->owner_waits = link_write(f->link, buf, len) == BD_WAIT;
+    return f->owner_waits ? BD_WAIT : BD_GO;
+}
+
+enum bd_flow bd_fetch_write(struct bd_fetch *f, const char *buf, size_t len)
+{
+    assert(!f->owner_waits);
+    if (f->link)
+        return write_piece(f, buf, len);
+    f->lent = (struct bd_slice){buf, len};
+    f->owner_waits = true;
+    return BD_WAIT;
+}
+
+void bd_fetch_finish(struct bd_fetch *f, const struct bd_field *trailer, size_t trailers)
+{
+    f->finished = true;
+    f->trailer = trailer;
+    f->trailers = trailers;
+    if (f->link)
+        link_write_end(f->link);
+}
+
+static void tell_drained(struct bd_fetch *f)
+{
+    f->owner_waits = false;
+    f->ops->drained(f->owner);
+}
+
+/*
+ * For the first time, or for another try: then `kept` is all that was sent before, with the bytes
+ * that the owner waits for, if he does.
+ */
+void fetch_linked(struct bd_fetch *f, struct bd_link *l)
+{
+    bool waited = f->owner_waits;
+    enum bd_flow flow = BD_GO;
+
+    f->link = l;
+    f->head_sent = false;
+    if (f->kept_len > 0) {
+        flow = link_write(l, f->kept, f->kept_len);
+    } else if (f->lent.len > 0) {
+        flow = write_piece(f, f->lent.p, f->lent.len);
+        f->lent = (struct bd_slice){NULL, 0};
+    }
+    f->owner_waits = waited;
+    if (f->finished)
+        link_write_end(l);
+    else if (!f->head_sent)
+        bd_turn_add(f->pool->worker, &f->flush, on_flush);
+    if (waited && flow == BD_GO)
+        tell_drained(f);
+}
+
+void fetch_drained(struct bd_fetch *f)
+{
+    if (f->owner_waits)
+        tell_drained(f);
+}
+
+static void give_up_kept(struct bd_fetch *f)
+{
+    bd_block_give(f->pool->worker, f->kept);
+    f->kept = NULL;
+    f->kept_len = 0;
+}
+
+void fetch_answered(struct bd_fetch *f)
+{
+    f->answered = true;
+    if (f->kept && f->link->out.under_way == 0) /* else the link may be writing it */
+        give_up_kept(f);
+}
+
+void fetch_release(struct bd_fetch *f)
+{
+    bd_turn_cancel(&f->flush);
+    give_up_kept(f);
+}
+
+void fetch_failed(struct bd_fetch *f, const char *why, bool link_was_used)
+{
+    f->link = NULL;
+    if (link_was_used && !f->answered && !f->retried && !f->kept_lost) {
+        f->retried = true;
+        pool_want(f->pool, f);
+        return;
+    }
+    fetch_release(f);
+    f->ops->failed(f->owner, why);
+}
+
+void bd_fetch_resume(struct bd_fetch *f)
+{
+    if (f->link)
+        link_resume(f->link);
+}
+
+void bd_fetch_cancel(struct bd_fetch *f)
+{
+    struct bd_link *l = f->link;
+
+    if (l) {
+        f->link = NULL;
+        l->f = NULL;
+        link_close(l);
+    } else {
+        pool_forget(f->pool, f);
+    }
+    fetch_release(f);
+}

@@ -1,0 +1,116 @@
+/*
+ * fields.c - see bandog/fields.h
+ */
+#include "bandog/fields.h"
+
+#define NAME_IS(name, literal)                                                                     \
+    ((name).len == sizeof(literal) - 1 && bd_slice_ieq(name, BD_SLICE(literal)))
+
+/* The length decides nearly always. */
+static bool is_hop_by_hop(struct bd_slice name)
+{
+    switch (name.len) {
+    case 2:
+        return NAME_IS(name, "te");
+    case 7:
+        return NAME_IS(name, "upgrade");
+    case 10:
+        return NAME_IS(name, "connection") || NAME_IS(name, "keep-alive");
+    case 14:
+        return NAME_IS(name, "content-length");
+    case 16:
+        return NAME_IS(name, "proxy-connection");
+    case 17:
+        return NAME_IS(name, "transfer-encoding");
+    case 18:
+        return NAME_IS(name, "proxy-authenticate");
+    case 19:
+        return NAME_IS(name, "proxy-authorization");
+    default:
+        return false;
+    }
+}
+
+static bool is_for_every_hop(struct bd_slice name)
+{
+    return NAME_IS(name, "host") || NAME_IS(name, "content-length") || NAME_IS(name, "expect");
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Takes the next member off the list; false at its end. Empty members are passed over. */
+static bool next_member(struct bd_slice *list, struct bd_slice *ret_member)
+{
+    const char *p = list->p, *end = list->p + list->len, *begin;
+
+    while (p < end && (*p == ',' || is_blank(*p)))
+        p++;
+    begin = p;
+    while (p < end && *p != ',')
+        p++;
+    *list = (struct bd_slice){p, (size_t)(end - p)};
+    while (p > begin && is_blank(p[-1]))
+        p--;
+    *ret_member = (struct bd_slice){begin, (size_t)(p - begin)};
+    return ret_member->len > 0;
+}
+
+bool bd_list_has(struct bd_slice list, struct bd_slice word)
+{
+    struct bd_slice member;
+
+    while (next_member(&list, &member))
+        if (bd_slice_ieq(member, word))
+            return true;
+    return false;
+}
+
+bool bd_fields_list_has(const struct bd_field *field, size_t n, struct bd_slice name,
+                        struct bd_slice word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bd_slice_ieq(field[i].name, name) && bd_list_has(field[i].value, word))
+            return true;
+    return false;
+}
+
+/* Does Connection name anything but what is left out anyway? */
+static bool names_others(struct bd_slice connection)
+{
+    struct bd_slice member;
+
+    while (next_member(&connection, &member))
+        if (!NAME_IS(member, "close") && !is_hop_by_hop(member))
+            return true;
+    return false;
+}
+
+static size_t drop_named(struct bd_field *to, size_t kept, struct bd_slice connection)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < kept; i++)
+        if (is_for_every_hop(to[i].name) || !bd_list_has(connection, to[i].name))
+            to[left++] = to[i];
+    return left;
+}
+
+size_t bd_fields_end_to_end(struct bd_field *to, const struct bd_field *from, size_t n)
+{
+    bool more = false;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!is_hop_by_hop(from[i].name))
+            to[kept++] = from[i];
+        else if (NAME_IS(from[i].name, "connection"))
+            more = more || names_others(from[i].value);
+    }
+    for (size_t i = 0; i < n && more; i++)
+        if (NAME_IS(from[i].name, "connection"))
+            kept = drop_named(to, kept, from[i].value);
+    return kept;
+}
