@@ -174,6 +174,16 @@ build/bench/%: tests/bench/%.c $(O)/flags $(DEPS)/stamp
 bench-fork: all $(bench_helpers) ## requests/s of a forking mode beside a bare spawn loop
 	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/bench-fork
 
+bench-http: ## processor time per request of mode=http beside nginx, after installing that
+	@scripts/deps bench
+	@$(MAKE) bench-http-run
+
+bench-http-run: all $(bench_helpers)
+	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/bench-http
+
+bench-idle: all $(bench_helpers) ## memory of mode=http for idle clients and bodies of a GiB
+	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/bench-idle
+
 bench-rest: all $(bench_helpers) ## size, memory at rest, time until it listens
 	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/rest
 
@@ -199,4 +209,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo; sed -n 's/^##! /  /p' Makefile
 
-.PHONY: run install test check test-run valgrind fuzz fuzz-run bench-fork bench-rest format lint clean help
+.PHONY: run install test check test-run valgrind fuzz fuzz-run format lint clean help
+.PHONY: bench-fork bench-http bench-http-run bench-idle bench-rest

@@ -574,7 +574,7 @@ static void http_deadline(struct bd_exchange *x)
     bool linked = r->fetching && r->fetch.link;
     const char *text;
 
-    r->error = x->reason;
+    r->error = bd_arena_printf(&x->arena, "context deadline exceeded (%s)", x->reason);
     if (linked)
         text = bd_arena_printf(&x->arena, "%s while waiting for the answer of the function at %s\n",
                                x->reason, r->conf->upstream.url);

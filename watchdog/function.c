@@ -6,6 +6,7 @@
  */
 #include "function.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -156,7 +157,8 @@ static void on_ended(void *owner, const struct bd_exit *e)
 
     f->child = NULL;
     stop_looking(f);
-    bd_log("Forked function has terminated: %s", bd_exit_text(text, e));
+    if (!f->stopping || (e->status != 0 && e->signal != SIGTERM))
+        bd_log("Forked function has terminated: %s", bd_exit_text(text, e));
     if (!f->stopping && restarts(f, status)) {
         set_presence(f, BD_FUNCTION_STARTING);
         restart_later(f);

@@ -1,4 +1,4 @@
-"""What bench-fork and rest share: a running fwatchdog, helper programs, targets."""
+"""What the benchmarks share: a running fwatchdog, helper programs, targets."""
 
 import os
 import re
@@ -41,6 +41,11 @@ def used_s(pid):
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return list(map(int, file.read().split()))
+
+
 class Others:
     """The part of the processors that goes to anything but us, our children and the processes given."""
 
@@ -61,10 +66,50 @@ def tell_others(share):
     print(f"\nOther processes had {share:.0%} of the processors{remark}.")
 
 
+def last_words(log):
+    with open(log, "rb") as file:
+        file.seek(max(os.path.getsize(log) - 4096, 0))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-5:])
+
+
+def tell(progress):
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{progress}")
+        sys.stderr.flush()
+
+
 def kilobytes(pid, name, file="status"):
     """A line of /proc/PID/status, such as VmRSS."""
     text = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii", errors="replace")
     return int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M).group(1))
+
+
+class Upstream:
+    """The program behind a proxy, listening on self.port and on the unix socket self.path. A context manager."""
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="bench-")
+        self.path = f"{self.folder.name}/fn.sock"
+        command = [HELPERS / "upstream", "0", self.path]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        said = self.process.stdout.readline() + self.process.stdout.readline()
+        if "path=" not in said:
+            self.__exit__()
+            raise RuntimeError("upstream does not listen")
+        self.port = int(numbers(said)["port"])
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.folder.cleanup()
+
+    @property
+    def urls(self):
+        """{what the link to it is: upstream_url}"""
+        return {"TCP": f"http://127.0.0.1:{self.port}", "unix socket": f"http+unix://{self.path}"}
 
 
 class Watchdog:
@@ -82,6 +127,7 @@ class Watchdog:
             self.process = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=log)
         self.pid = self.process.pid
+        self.pids = [self.pid]
         try:
             self.port = self.wait_for_port()
         except BaseException:
@@ -98,11 +144,11 @@ class Watchdog:
             time.sleep(0.01)
         raise RuntimeError(f"{PROGRAM} does not listen:\n{self.log.read_text(errors='replace')}")
 
-    def last_words(self):
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+    def state(self):
+        return f"fwatchdog, exit status {self.process.poll()}, said at last:\n{last_words(self.log)}"
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
         self.folder.cleanup()
 
@@ -123,16 +169,17 @@ class Targets:
 
     def print(self):
         width = max(len(row[0]) for row in self.rows)
-        print(f"\n{'target':{width}}  {'wanted':>13}  {'here':>22}")
+        print(f"\n{'target':{width}}  {'wanted':>17}  {'here':>22}")
         for what, wanted, here, verdict in self.rows:
-            print(f"{what:{width}}  {wanted:>13}  {here:>22}  {verdict}".rstrip())
+            print(f"{what:{width}}  {wanted:>17}  {here:>22}  {verdict}".rstrip())
 
 
 def run(main, arguments):
     """Runs main(arguments), which returns Targets, and ends the program."""
     for needed in (PROGRAM, HELPERS):
         if not needed.exists():
-            sys.exit(f"{needed} is not there: `make bench-fork` builds it")
+            sys.exit(f"{needed} is not there: `make bench-{Path(sys.argv[0]).name.removeprefix('bench-')}` builds it")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what runs is ended
     try:
         targets = main(arguments)
     except (RuntimeError, subprocess.SubprocessError) as error:

@@ -1,14 +1,16 @@
 /*
  * load.c - HTTP/1.1 clients with kept connections, as cheap as they can be
  *
- *     load [-c CONNECTIONS] [-s SECONDS] [-n REQUESTS] [-w WARM_UP_SECONDS] [-p PID] PORT
+ *     load [-g] [-c CONNECTIONS] [-s SECONDS] [-n REQUESTS] [-w WARM_UP_SECONDS] [-p PID]...
+ *          [-u PID] PORT
  *
- * One thread, one request under way per connection: POST with BODY, to which the answer must be
- * 200 and BODY, with Content-Length or chunked. It shares the processors with what it measures, so
- * it makes one read and one write per request and looks at the answer once.
+ * One thread, one request under way per connection: POST with BODY (GET with -g), to which the
+ * answer must be 200 and BODY, with Content-Length or chunked. It shares the processors with what
+ * it measures, so it makes one read and one write per request and looks at the answer once.
  *
- * With -p the processor time of that process is taken over the same span of time: of its own
- * threads, and of the children that it has reaped.
+ * With -p the processor time of these processes is taken over the same span of time: of their own
+ * threads, in nanoseconds, and of the children that they have reaped. With -u that of the upstream
+ * behind them.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,10 +29,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BODY "Hello, world" /* 12 bytes, as spawn.c sends */
+#define BODY "Hello, world" /* 12 bytes, as spawn.c sends and upstream.c answers */
+#define TARGET "/hello?name=world"
 #define ANSWER_BYTES 4096
 #define BATCH 256
 #define PATIENCE_MS 20000
+#define WATCHED_MAX 256
 #define LENGTH_OF(text) (sizeof(text) - 1)
 
 struct client {
@@ -43,13 +47,15 @@ struct client {
 /* Processor time so far. */
 struct sample {
     int64_t at_ns;
-    double load_us, self_us, children_us;
+    double load_us, self_us, children_us, upstream_us;
 };
 
 static int connections = 8, port;
 static double seconds = 3, warm_up = 0.3;
 static int64_t requests = INT64_MAX;
-static pid_t watched;
+static pid_t watched[WATCHED_MAX], upstream;
+static int watched_count;
+static bool get;
 
 static char request[512];
 static size_t request_len;
@@ -84,24 +90,24 @@ static int64_t now_ns(void)
 
 /* Processor time */
 
-static double watched_self_us(void)
+static double self_us(pid_t pid)
 {
     struct timespec t;
     clockid_t clock;
 
-    if (clock_getcpuclockid(watched, &clock) != 0 || clock_gettime(clock, &t) < 0)
-        fail("process %d is not there", (int)watched);
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
+        fail("process %d is not there", (int)pid);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static double watched_children_us(void)
+static double children_us(pid_t pid)
 {
     unsigned long user, system;
     char path[64], text[1024];
     const char *rest;
     FILE *file;
 
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)watched);
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     file = fopen(path, "r");
     if (!file || !fgets(text, sizeof(text), file))
         fail("%s cannot be read", path);
@@ -121,10 +127,12 @@ static struct sample take_sample(void)
     getrusage(RUSAGE_SELF, &u);
     s.load_us = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
                 (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-    if (watched) {
-        s.self_us = watched_self_us();
-        s.children_us = watched_children_us();
+    for (int i = 0; i < watched_count; i++) {
+        s.self_us += self_us(watched[i]);
+        s.children_us += children_us(watched[i]);
     }
+    if (upstream)
+        s.upstream_us = self_us(upstream);
     return s;
 }
 
@@ -264,6 +272,30 @@ static void run(int64_t end_ns, int64_t last, bool drain)
     }
 }
 
+static void make_request(void)
+{
+    int n;
+
+    if (get)
+        n = snprintf(request, sizeof(request),
+                     "GET " TARGET " HTTP/1.1\r\n"
+                     "Host: 127.0.0.1:%d\r\n"
+                     "User-Agent: curl/8.14.1\r\n"
+                     "Accept: */*\r\n"
+                     "\r\n",
+                     port);
+    else
+        n = snprintf(request, sizeof(request),
+                     "POST / HTTP/1.1\r\n"
+                     "Host: 127.0.0.1:%d\r\n"
+                     "Accept: */*\r\n"
+                     "Content-Type: text/plain\r\n"
+                     "Content-Length: %zu\r\n"
+                     "\r\n" BODY,
+                     port, LENGTH_OF(BODY));
+    request_len = (size_t)n;
+}
+
 static void open_clients(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -308,9 +340,11 @@ static void report(const struct sample *a, const struct sample *b, int64_t answe
     printf("connections=%d answers=%lld seconds=%.3f rate=%.1f p50_us=%u p99_us=%u load_us=%.2f",
            connections, (long long)answers, span, n / span, percentile(50), percentile(99),
            (b->load_us - a->load_us) / n);
-    if (watched)
+    if (watched_count)
         printf(" self_us=%.2f children_us=%.2f", (b->self_us - a->self_us) / n,
                (b->children_us - a->children_us) / n);
+    if (upstream)
+        printf(" upstream_us=%.2f", (b->upstream_us - a->upstream_us) / n);
     printf("\n");
 }
 
@@ -318,8 +352,11 @@ static void read_options(int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "c:s:n:w:p:")) > 0)
+    while ((option = getopt(argc, argv, "gc:s:n:w:p:u:")) > 0)
         switch (option) {
+        case 'g':
+            get = true;
+            break;
         case 'c':
             connections = atoi(optarg);
             break;
@@ -333,13 +370,19 @@ static void read_options(int argc, char **argv)
             warm_up = atof(optarg);
             break;
         case 'p':
-            watched = atoi(optarg);
+            if (watched_count == WATCHED_MAX)
+                fail("too many processes");
+            watched[watched_count++] = atoi(optarg);
+            break;
+        case 'u':
+            upstream = atoi(optarg);
             break;
         default:
             exit(2);
         }
     if (optind + 1 != argc || connections < 1)
-        fail("usage: load [-c CONNECTIONS] [-s SECONDS] [-n REQUESTS] [-w SECONDS] [-p PID] PORT");
+        fail("usage: load [-g] [-c CONNECTIONS] [-s SECONDS] [-n REQUESTS] [-w SECONDS] "
+             "[-p PID]... [-u PID] PORT");
     port = atoi(argv[optind]);
 }
 
@@ -349,14 +392,7 @@ int main(int argc, char **argv)
     int64_t first;
 
     read_options(argc, argv);
-    request_len = (size_t)snprintf(request, sizeof(request),
-                                   "POST / HTTP/1.1\r\n"
-                                   "Host: 127.0.0.1:%d\r\n"
-                                   "Accept: */*\r\n"
-                                   "Content-Type: text/plain\r\n"
-                                   "Content-Length: %zu\r\n"
-                                   "\r\n" BODY,
-                                   port, LENGTH_OF(BODY));
+    make_request();
     open_clients();
     for (int i = 0; i < connections; i++)
         send_request(&client[i], now_ns());

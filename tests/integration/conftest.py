@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("harness", "http_client")
+pytest.register_assert_rewrite("harness", "http_client", "upstream")
 
 from harness import BINARY, Gate, Watchdog, base_environment, merged, run_to_end  # noqa: E402
+from upstream import Upstream  # noqa: E402
 
 
 def pytest_configure(config):
@@ -72,6 +73,23 @@ def fwatchdog(scratch):
         return ended
 
     return run
+
+
+@pytest.fixture
+def upstream():
+    """The function's HTTP server, in the hands of the test: see upstream.py."""
+    with Upstream() as u:
+        yield u
+
+
+@pytest.fixture
+def proxied(upstream, watchdog):
+    """Starts fwatchdog in front of `upstream`: proxied(exec_timeout="1s"). The function itself just waits."""
+
+    def start(fprocess="cat", **changes):
+        return watchdog(fprocess, **{"mode": "http", "http_upstream_url": upstream.url, "workers": "1", **changes})
+
+    return start
 
 
 @pytest.fixture

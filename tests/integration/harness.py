@@ -41,6 +41,7 @@ SANITIZER = re.compile(
 SHUTDOWN = re.compile(
     r"SIG\w+: no new connections in |Removing lock-file : |Unable to mark server as unhealthy: "
     r"|No new connections allowed, draining: |Error in Shutdown: |Exiting\. "
+    r"|Forked function has terminated: signal: terminated$"
 )
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

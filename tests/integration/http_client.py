@@ -36,7 +36,7 @@ class Answer:
         self.reason = reason
         self.fields = fields  # [(name, value)], in order
         self.interim = []  # the 1xx answers before it
-        self.framing = None  # "length", "chunked", "close" or "none"
+        self.framing = None  # "length", "chunked", "close" or "none"; 101: "close", as it ends with the connection
         self.length = None  # of Content-Length, when there is one
         self.body = b""
         self.trailers = []
@@ -163,10 +163,10 @@ class Connection:
         interim = []
         while True:
             status_line = self.line()
-            match = re.fullmatch(r"(HTTP/1\.[01]) ([1-5]\d\d) (.*)", status_line)
+            match = re.fullmatch(r"(HTTP/1\.[01]) ([1-9]\d\d) (.*)", status_line)
             assert match, f"bad status line {status_line!r}"
             a = Answer(match[1], int(match[2]), match[3], self.field_lines())
-            if a.status >= 200:
+            if a.status >= 200 or a.status == 101:
                 break
             interim.append(a)
         a.interim = interim
@@ -239,6 +239,14 @@ class Connection:
             a.body += next(a.stream, b"") or b"(the end)"
         assert a.body == wanted
 
+    def exactly(self, n):
+        """The next n bytes, whatever they are."""
+        while len(self.buffer) < n:
+            if not self.fill():
+                raise NoAnswer(self.buffer, self.was_reset)
+        data, self.buffer = self.buffer[:n], self.buffer[n:]
+        return data
+
     def raw_until_close(self):
         """Every byte up to the end of the connection."""
         while self.fill():
@@ -304,3 +312,17 @@ def assert_refusal(a, status, detail="", body=None):
         reason=reason,
         date=False,
     )
+
+
+def assert_failure(a, status, *words):
+    """An answer of the watchdog's own about its function: one sentence, with all these words in it."""
+    assert (a.status, a.reason, a.cut, a.trailers) == (status, REASONS[status], False, []), a
+    names = sorted(n for n, _ in a.fields if n not in ("Connection", "Content-Length", "Transfer-Encoding"))
+    assert names == ["Content-Type", "Date", "X-Duration-Seconds", "X-Openfaas-Internal"], a
+    assert a.value("Content-Type") in ("text/plain", "text/plain; charset=utf-8"), a
+    assert SECONDS.fullmatch(a.value("X-Duration-Seconds")), a
+    assert a.value("X-Openfaas-Internal") == "of-watchdog", a
+    text = a.body.decode()
+    assert re.fullmatch(r"[^\x00-\x1f]{3,}\n?", text), a
+    for word in words:
+        assert word in text, f"{word!r} is not named in {text!r}"

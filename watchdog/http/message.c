@@ -22,7 +22,6 @@ static struct bd_field *add_field(struct message *m)
 
         memcpy(field, m->field, used * sizeof(*field));
         m->field = field;
-        m->trailer = field + m->fields;
         m->room = room;
     }
     m->field[used] = (struct bd_field){{NULL, 0}, {NULL, 0}};
@@ -82,11 +81,13 @@ static int on_field_name(llhttp_t *parser, const char *at, size_t len)
 
     if (m->value_begun || first) {
         add_field(m);
-        if (in_trailer(m))
-            m->trailers++;
-        else
-            m->fields++;
         m->value_begun = false;
+        if (in_trailer(m)) {
+            m->trailer = m->field + m->fields;
+            m->trailers++;
+        } else {
+            m->fields++;
+        }
     }
     return take(m, &newest(m)->name, at, len);
 }

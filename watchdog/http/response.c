@@ -8,7 +8,7 @@
 void response_init(struct response *r, struct bd_arena *arena, bool to_head, size_t at)
 {
     message_init(&r->msg, HTTP_RESPONSE, arena);
-    r->at = at;
+    r->at = r->began = at;
     r->to_head = to_head;
     r->keep_alive = false;
     r->error = NULL;
@@ -88,14 +88,15 @@ enum response_result response_feed(struct response *r, const char *buf, size_t l
 {
     llhttp_errno_t err = message_feed(&r->msg, buf + r->at, len - r->at);
 
-    if (err == HPE_OK) {
-        r->at = len;
-        return len > MESSAGE_HEAD_BYTES_MAX ? refuse(r, "malformed answer: head too large")
-                                            : RESPONSE_MORE;
+    if (err == HPE_OK || err == HPE_PAUSED) {
+        r->at = err == HPE_OK ? len : (size_t)(llhttp_get_error_pos(&r->msg.parser) - buf);
+        if (r->at - r->began > MESSAGE_HEAD_BYTES_MAX)
+            return refuse(r, "malformed answer: head too large");
     }
+    if (err == HPE_OK)
+        return RESPONSE_MORE;
     if (err != HPE_PAUSED)
         return refuse(r, bd_arena_printf(r->msg.arena, "malformed answer: %s",
                                          llhttp_get_error_reason(&r->msg.parser)));
-    r->at = (size_t)(llhttp_get_error_pos(&r->msg.parser) - buf);
     return complete(r);
 }

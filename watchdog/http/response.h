@@ -18,7 +18,7 @@ enum response_result { RESPONSE_MORE, RESPONSE_COMPLETE, RESPONSE_BAD };
 struct response {
     struct message msg;
     struct bd_response pub;
-    size_t at;         /* first byte of the buffer not looked at */
+    size_t began, at;  /* in the buffer: its first byte, and the first one not looked at */
     bool to_head;      /* it answers HEAD, and has no body */
     bool keep_alive;   /* the link can be used again after it */
     const char *error; /* RESPONSE_BAD: what is wrong */
