@@ -285,6 +285,13 @@ static void hold_head(struct relay *r, const struct bd_response *a)
     r->pending = copy;
 }
 
+/* A stream's limit begins anew; it is the function's, not that of a client who reads slowly. */
+static void renew_limit(struct relay *r, enum bd_flow flow)
+{
+    if (r->streams && r->limit_ns > 0)
+        bd_set_deadline(r->x, flow == BD_WAIT ? 0 : r->limit_ns, r->timer, r->value);
+}
+
 static void on_head(void *owner, const struct bd_response *a)
 {
     struct relay *r = owner;
@@ -310,8 +317,7 @@ static void on_head(void *owner, const struct bd_response *a)
             coded = true;
         }
     }
-    if (r->streams && r->limit_ns > 0)
-        bd_set_deadline(x, r->limit_ns, r->timer, r->value);
+    renew_limit(r, BD_GO);
     if (typed || coded || a->body == 0)
         respond(r, a, NULL);
     else
@@ -338,14 +344,15 @@ static void on_interim(void *owner, const struct bd_response *a)
 static enum bd_flow on_body(void *owner, const char *buf, size_t len)
 {
     struct relay *r = owner;
+    enum bd_flow flow;
 
     if (r->pending) {
         respond(r, r->pending, bd_sniff(buf, len));
         r->pending = NULL;
     }
-    if (r->streams && r->limit_ns > 0)
-        bd_set_deadline(r->x, r->limit_ns, r->timer, r->value);
-    return bd_send(r->x, buf, len);
+    flow = bd_send(r->x, buf, len);
+    renew_limit(r, flow);
+    return flow;
 }
 
 static void on_ended(void *owner, const struct bd_field *trailer, size_t trailers)
@@ -562,8 +569,10 @@ static void http_drain(struct bd_exchange *x)
 {
     struct relay *r = x->state;
 
-    if (r->fetching)
-        bd_fetch_resume(&r->fetch);
+    if (!r->fetching)
+        return;
+    renew_limit(r, BD_GO);
+    bd_fetch_resume(&r->fetch);
 }
 
 /* Endings that the engine asks for */

@@ -17,6 +17,7 @@ union place_address {
 };
 
 struct bd_upstream_place {
+    char *text;              /* what the others point into */
     const char *socket_path; /* of a unix socket; NULL: TCP */
     const char *host, *port; /* TCP */
     /* Known from the start: an IP address, or localhost. Else the name has to be looked up. */

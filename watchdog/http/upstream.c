@@ -64,11 +64,12 @@ static bool decode(char *s)
 static struct bd_slice basic(const char *userinfo)
 {
     const unsigned char *in = (const unsigned char *)userinfo;
-    size_t len = strlen(userinfo), n = 0;
-    char *to = malloc((len + 2) / 3 * 4 + 1);
+    size_t len = strlen(userinfo), n = 6;
+    char *to = malloc(n + (len + 2) / 3 * 4 + 1);
 
     if (!to)
         abort();
+    memcpy(to, "Basic ", n);
     for (size_t i = 0; i < len; i += 3) {
         unsigned bits = (unsigned)in[i] << 16 | (i + 1 < len ? (unsigned)in[i + 1] << 8 : 0) |
                         (i + 2 < len ? in[i + 2] : 0);
@@ -79,7 +80,7 @@ static struct bd_slice basic(const char *userinfo)
         to[n++] = i + 2 < len ? base64[bits & 63] : '=';
     }
     to[n] = '\0';
-    return joined("Basic ", to, "");
+    return (struct bd_slice){to, n};
 }
 
 /* Bytes that may stand in a request line and in a log as they are. */
@@ -106,8 +107,8 @@ static struct bd_slice base_of(const char *path)
 static int parse_unix(struct bd_upstream *u, const char *rest, struct bd_error *err)
 {
     const char *slash = strchr(rest, '/');
-    char *path = slash == rest ? copy(rest, strlen(rest))
-                               : copy(rest, slash ? (size_t)(slash - rest) : strlen(rest));
+    size_t len = slash && slash != rest ? (size_t)(slash - rest) : strlen(rest);
+    char *path = u->place->text = copy(rest, len);
 
     if (!decode(path) || *path != '/' || !path[1])
         return bd_fail(err, "names no socket; allowed: http+unix:///path/of/socket");
@@ -115,7 +116,7 @@ static int parse_unix(struct bd_upstream *u, const char *rest, struct bd_error *
         return bd_fail(err, "names a socket with too long a path; at most %zu bytes are possible",
                        sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
     u->place->socket_path = path;
-    u->base = base_of(slash && slash != rest ? slash : "");
+    u->base = base_of(rest + len);
     u->authority = BD_SLICE("localhost");
     u->url = joined("http+unix://", path, u->base.p).p;
     return 0;
@@ -186,21 +187,18 @@ static bool split_authority(char *authority, const char **ret_host, const char *
 static int parse_tcp(struct bd_upstream *u, const char *rest, struct bd_error *err)
 {
     size_t len = strcspn(rest, "/");
-    char *authority = copy(rest, len), *at = strrchr(authority, '@'), *host = authority;
     struct bd_upstream_place *place = u->place;
-    bool six;
+    char *text = place->text = copy(rest, len), *at = strrchr(text, '@');
+    const char *authority = at ? rest + (at - text) + 1 : rest;
+    bool six = *authority == '[';
     int port;
 
-    if (at) {
+    if (at)
         *at = '\0';
-        host = at + 1;
-        if (!decode(authority))
-            return bd_fail(err, "has a bad escape in its user or password");
-        u->authorization = basic(authority);
-    }
-    six = *host == '[';
-    u->authority = bd_slice_of(copy(host, strlen(host)));
-    if (!split_authority(host, &place->host, &place->port) || !parse_port(place->port, &port))
+    if (at && !decode(text))
+        return bd_fail(err, "has a bad escape in its user or password");
+    if (!split_authority(at ? at + 1 : text, &place->host, &place->port) ||
+        !parse_port(place->port, &port))
         return bd_fail(err, "has no valid port; allowed: http://HOST:PORT with PORT 1 to 65535");
     if (strcmp(place->host, "localhost") == 0) { /* without asking: there may be no /etc/hosts */
         add_address(place, "127.0.0.1", port);
@@ -210,6 +208,9 @@ static int parse_tcp(struct bd_upstream *u, const char *rest, struct bd_error *e
     }
     if (place->addresses == 0 && (six || !is_name(place->host)))
         return bd_fail(err, "names no host; allowed: http://HOST:PORT");
+    if (at)
+        u->authorization = basic(text);
+    u->authority = bd_slice_of(copy(authority, (size_t)(rest + len - authority)));
     u->base = base_of(rest + len);
     u->url = joined("http://", u->authority.p, u->base.p).p;
     return 0;
@@ -217,15 +218,16 @@ static int parse_tcp(struct bd_upstream *u, const char *rest, struct bd_error *e
 
 int bd_upstream_parse(struct bd_upstream *ret_upstream, const char *url, struct bd_error *err)
 {
-    struct bd_upstream u = {.place = calloc(1, sizeof(*u.place))};
+    struct bd_upstream u = {0};
     int result;
 
-    if (!u.place)
-        abort();
     if (!is_clean(url))
         return bd_fail(err, "has a blank, a control character or a byte that is not ASCII");
     if (strchr(url, '?') || strchr(url, '#'))
         return bd_fail(err, "has a query or fragment; the request's own is what is sent");
+    u.place = calloc(1, sizeof(*u.place));
+    if (!u.place)
+        abort();
     if (strncmp(url, "http://", 7) == 0)
         result = parse_tcp(&u, url + 7, err);
     else if (strncmp(url, "http+unix://", 12) == 0)
@@ -236,7 +238,11 @@ int bd_upstream_parse(struct bd_upstream *ret_upstream, const char *url, struct 
     else
         result = bd_fail(err, "is no URL that can be called; allowed: http://HOST:PORT or "
                               "http+unix:///path/of/socket");
-    if (result == 0)
+    if (result == 0) {
         *ret_upstream = u;
+    } else {
+        free(u.place->text);
+        free(u.place);
+    }
     return result;
 }
