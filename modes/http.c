@@ -25,7 +25,7 @@
 
 struct http_conf {
     const char *fprocess, *url;
-    int64_t exec_timeout_ns, kill_grace_ns;
+    int64_t exec_timeout_ns, stop_grace_ns;
     bool buffer_http, http_buffer_req_body, log_callid;
     int restart; /* enum bd_restart */
     struct lines_conf lines;
@@ -64,9 +64,9 @@ static const struct bd_option http_options[] = {
      .offset = offsetof(struct http_conf, restart), .initial = "never", .words = restart_words,
      .help = "http: whether a function that has ended is started again"},
     LINES_OPTIONS(struct http_conf),
-    {.name = "kill_grace", .type = BD_DURATION, .flags = BD_OWN, .family = BD_OTHERS,
-     .offset = offsetof(struct http_conf, kill_grace_ns), .initial = "5s",
-     .help = "time from SIGTERM to SIGKILL for the function"},
+    {.name = "stop_grace", .type = BD_DURATION, .flags = BD_OWN, .family = BD_OTHERS,
+     .offset = offsetof(struct http_conf, stop_grace_ns), .initial = "5s",
+     .help = "http: time from SIGTERM to SIGKILL for the function"},
     {.name = NULL},
 };
 /* clang-format on */
@@ -129,7 +129,7 @@ static int http_init(void *conf, struct bd_error *err)
     c->function.restart = (enum bd_restart)c->restart;
     c->function.prefix_lines = c->lines.prefix_logs;
     c->function.line_bytes = lines_bytes(&c->lines);
-    c->function.kill_grace_ns = c->kill_grace_ns;
+    c->function.kill_grace_ns = c->stop_grace_ns;
     bd_duration_print(c->exec_timeout, c->exec_timeout_ns);
     bd_duration_print(c->start_timeout, START_NS);
     return 0;
