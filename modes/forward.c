@@ -108,19 +108,12 @@ static bool has_own_body(struct bd_slice method)
            bd_slice_eq(method, BD_SLICE("PATCH"));
 }
 
-static char *put(char *to, struct bd_slice s)
-{
-    if (s.len > 0)
-        memcpy(to, s.p, s.len);
-    return to + s.len;
-}
-
 static char *put_field(char *to, struct bd_slice name, struct bd_slice value)
 {
-    to = put(to, name);
-    to = put(to, BD_SLICE(": "));
-    to = put(to, value);
-    return put(to, BD_SLICE("\r\n"));
+    to = bd_slice_put(to, name);
+    to = bd_slice_put(to, BD_SLICE(": "));
+    to = bd_slice_put(to, value);
+    return bd_slice_put(to, BD_SLICE("\r\n"));
 }
 
 static char *put_framing(char *to, const struct bd_request *r, const struct forward *f,
@@ -168,11 +161,11 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
         bytes += field[i].name.len + field[i].value.len + 4;
     head = to = bd_arena_alloc(&x->arena, bytes);
 
-    to = put(to, r->method);
-    to = put(to, BD_SLICE(" "));
-    to = put(to, u->base);
-    to = put(to, target);
-    to = put(to, BD_SLICE(" HTTP/1.1\r\n"));
+    to = bd_slice_put(to, r->method);
+    to = bd_slice_put(to, BD_SLICE(" "));
+    to = bd_slice_put(to, u->base);
+    to = bd_slice_put(to, target);
+    to = bd_slice_put(to, BD_SLICE(" HTTP/1.1\r\n"));
     to = put_field(to, BD_SLICE("Host"), host);
     for (size_t i = 0; i < fields; i++) {
         struct bd_slice name = field[i].name;
@@ -198,7 +191,7 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
         to = put_field(to, BD_SLICE("Upgrade"), f->upgrade->value);
     }
     to = put_framing(to, r, f, length);
-    to = put(to, BD_SLICE("\r\n"));
+    to = bd_slice_put(to, BD_SLICE("\r\n"));
     assert((size_t)(to - head) <= bytes);
     return (struct bd_slice){head, (size_t)(to - head)};
 }

@@ -637,10 +637,11 @@ static void http_finish(struct bd_exchange *x)
 {
     struct relay *r = x->state;
     struct bd_log_call call = {
+        .agent = r->forward.agent,
         .what = r->forward.streams ? "Bytes" : "ContentLength",
         .bytes = x->sent_bytes,
-        .ns = bd_now_ns() - x->began_ns,
     };
+    int64_t at_ns = 0;
 
     log_problem(r);
     if (!r->forward.streams) {
@@ -648,9 +649,10 @@ static void http_finish(struct bd_exchange *x)
         if (r->head_ns && !r->error && x->status != 499) {
             call.reason = r->reason;
             call.bytes = r->declared;
-            call.ns = r->head_ns - x->began_ns;
+            at_ns = r->head_ns;
         }
     }
+    call.ns = (at_ns ? at_ns : bd_now_ns()) - x->began_ns;
     if (r->conf->log_callid) {
         call.with_call_id = true;
         if (r->forward.call_id)

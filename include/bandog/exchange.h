@@ -168,6 +168,7 @@ void bd_log_request(struct bd_exchange *x);
 
 /* The same line with more or other things in it: "... - STATUS REASON - WHAT: SIZE (TIME) [ID]". */
 struct bd_log_call {
+    const struct bd_field *agent; /* the request's User-Agent, NULL: there is none */
     bool with_reason;
     struct bd_slice reason; /* `p` NULL: the standard one */
     const char *what;

@@ -53,6 +53,10 @@ struct bd_deadline {
 /* `after_ns` from now; one that runs is moved. The callback comes on time or a few ms late. */
 void bd_deadline_start(struct bd_worker *w, struct bd_deadline *d, int64_t after_ns,
                        void (*expired)(struct bd_deadline *d));
+/* The same for who has just asked for the time and says what it was. */
+void bd_deadline_start_at(struct bd_worker *w, struct bd_deadline *d, int64_t now_ns,
+                          int64_t after_ns, void (*expired)(struct bd_deadline *d));
+
 static inline bool bd_deadline_runs(const struct bd_deadline *d)
 {
     return d->link.next && d->link.next != &d->link;

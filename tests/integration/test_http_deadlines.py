@@ -130,8 +130,25 @@ def test_write_timeout_before_the_head(proxied, upstream):
         a = c.answer()
         assert a.status == 504 and b"write_timeout" in a.body
         link.assert_ended()
+    w.wait_for_log("^GET / - 504 ")
+    assert not [m for m in w.messages() if "exec_timeout" in m], "there is none"
     upstream.script(read_request, answer_bytes())
     assert w.call().body == b"ok"
+
+
+@pytest.mark.parametrize("buffering", [False, True])
+def test_read_timeout_within_the_body(proxied, upstream, buffering):
+    w = proxied(read_timeout="400ms", max_inflight="1", http_buffer_req_body=str(buffering).lower())
+    with w.connect() as c:
+        c.send(request_bytes("POST", fields=[("Transfer-Encoding", "chunked")]) + b"3\r\nabc\r\n")
+        a = c.answer()
+        assert a.status == 400 and b"i/o timeout" in a.body and b"read_timeout" in a.body
+        c.assert_closed()
+    if not buffering:
+        assert upstream.link().rest().endswith(b"3\r\nabc\r\n"), "no regular end"
+    upstream.script(read_request, answer_bytes())
+    assert w.call().body == b"ok"
+    assert len(upstream.links) == 1 + (not buffering)
 
 
 # --- X-Timeout --------------------------------------------------------------------------------------------------------
@@ -227,6 +244,21 @@ def test_answer_that_takes_too_long_is_cut(proxied, upstream, start, version, fi
     w.wait_for_log(r"^Error copying response body: .")
     size = "100B" if start == LENGTH_HEAD else "-1B"
     w.wait_for_log(rf"^GET /cut - 200 OK - ContentLength: {size} {SECONDS}$")
+    upstream.script(read_request, answer_bytes())
+    assert w.call().body == b"ok"
+
+
+def test_write_timeout_after_the_head_cuts(proxied, upstream):
+    w = proxied(exec_timeout="0", write_timeout="400ms", max_inflight="1")
+    with w.connect() as c:
+        c.request()
+        link = upstream.link()
+        link.request()
+        link.send(LENGTH_HEAD, b"some")
+        a = c.answer()
+        assert (a.status, a.body, a.cut) == (200, b"some", True)
+        link.assert_ended()
+    w.wait_for_log(r"^Error copying response body: .*write_timeout 400ms")
     upstream.script(read_request, answer_bytes())
     assert w.call().body == b"ok"
 

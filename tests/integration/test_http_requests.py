@@ -130,6 +130,7 @@ CHANGED = {
     "absolute-query-only": (["GET http://other?q HTTP/1.1", HOST], ["GET /?q HTTP/1.1", "Host: other"]),
     "absolute-odd-path": (["GET http://o//a%2F?? HTTP/1.1", HOST], ["GET //a%2F?? HTTP/1.1", "Host: o"]),
     "absolute-https": (["GET HTTPS://[::1]:1/ HTTP/1.1", HOST], ["GET / HTTP/1.1", "Host: [::1]:1"]),
+    "absolute-with-user": (["GET http://u:p@other:1/ HTTP/1.1", HOST], [GET, "Host: other:1"]),
     # Host of old and of sloppy clients
     "1.0-without-host": (["GET / HTTP/1.0", "A: b"], [GET, "Host: UPSTREAM", "A: b"]),
     "1.0-with-host": (["GET / HTTP/1.0", "A: b", HOST], [GET, HOST, "A: b"]),

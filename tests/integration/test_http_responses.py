@@ -404,6 +404,8 @@ EMPTY = {
     "head-nothing": ("HEAD", head("HTTP/1.1 200 OK"), 200, []),
     "head-404": ("HEAD", head("HTTP/1.1 404 Not Found", "Content-Length: 123456789012"), 404, ["123456789012"]),
     "204": ("GET", head("HTTP/1.1 204 No Content"), 204, []),
+    "204-length": ("GET", head("HTTP/1.1 204 No Content", "Content-Length: 5"), 204, []),
+    "204-chunked": ("GET", head("HTTP/1.1 204 No Content", "Transfer-Encoding: chunked"), 204, []),
     "304": ("GET", head("HTTP/1.1 304 Not Modified", 'ETag: "x"'), 304, []),
     "304-length": ("GET", head("HTTP/1.1 304 Not Modified", "Content-Length: 5"), 304, ["5"]),
     "length-0": ("GET", head("HTTP/1.1 200 OK", "Content-Length: 0"), 200, ["0"]),

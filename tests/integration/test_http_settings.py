@@ -178,6 +178,12 @@ def test_ipv6(proxied, ipv6_upstream):
     assert request_of(w, u, version="HTTP/1.0", host=None).values("Host") == [f"[::1]:{u.port}"]
 
 
+def test_a_name_whose_first_address_does_not_listen(proxied, ipv6_upstream):
+    w = proxied(http_upstream_url=f"http://localhost:{ipv6_upstream.port}")
+    for _ in range(3):
+        assert target_of(w, ipv6_upstream) == "/x?y"
+
+
 @pytest.mark.parametrize("form, wanted", [("plain", "/x?y"), ("encoded", "/x?y"), ("encoded-base", "/base/x?y")])
 def test_unix_socket(proxied, unix_upstream, form, wanted):
     u = unix_upstream

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from harness import PATIENCE, SAN, eventually, free_port, status_kb
-from http_client import Connection, NoAnswer, assert_failure, request_bytes
+from http_client import Connection, NoAnswer, assert_failure, chunked, request_bytes
 from upstream import answer_bytes, close, half_close, read_request, reset
 
 SECONDS = r"\(\d+\.\d{4}s\)"
@@ -75,6 +75,37 @@ def test_base_path(proxied, upstream):
     with Tunnel(proxied(http_upstream_url=upstream.url + "/base/"), upstream) as t:
         assert t.request.target == "/base/chat?room=1"
         t.assert_carries()
+
+
+@pytest.mark.parametrize("settings", [{}, {"http_buffer_req_body": "true"}], ids=["passing", "buffering"])
+@pytest.mark.parametrize("framing", [[("Content-Length", "5")], [("Transfer-Encoding", "chunked")]], ids=["length", "chunked"])
+def test_upgrade_of_a_request_with_a_body(proxied, upstream, settings, framing):
+    """Its end is where the new protocol begins."""
+    with proxied(**settings).connect() as c:
+        body = b"hello" if framing[0][0] == "Content-Length" else chunked(b"hel", b"lo")
+        c.send(request_bytes("POST", fields=[*asking(), *framing]) + body)
+        link = upstream.link()
+        assert link.request().body == b"hello"
+        link.send(SWITCH % b"websocket")
+        assert c.begin().status == 101
+        c.send(b"ping")
+        assert link.exactly(4) == b"ping"
+        link.send(b"pong")
+        assert c.exactly(4) == b"pong"
+
+
+def test_101_before_the_body_is_there(proxied, upstream):
+    """Nobody could tell what the next byte belongs to."""
+    w = proxied(max_inflight="1")
+    with w.connect() as c:
+        c.send(request_bytes("POST", fields=[*asking(), ("Content-Length", "10")]) + b"hello")
+        link = upstream.link()
+        link.head()
+        link.send(SWITCH % b"websocket")
+        assert_failure(c.answer(), 502)
+        link.rest()
+    upstream.script(read_request, answer_bytes())
+    assert w.call().status == 200
 
 
 def test_over_a_used_connection_and_a_used_link(proxied, upstream):

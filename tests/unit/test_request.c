@@ -1,6 +1,8 @@
 /* request.c: paths, fields, and the line in the log */
 #include "request_of.h"
 
+#include "bandog/log.h"
+
 static char logged[1024];
 
 static void test_log(const struct bd_slice *piece, size_t pieces)

@@ -130,12 +130,12 @@ static void on_write_timeout(struct bd_deadline *d)
     }
 }
 
-static void start_write_timeout(struct exchange *x)
+static void start_write_timeout(struct exchange *x, int64_t now_ns)
 {
     int64_t ns = x->host->conf->write_timeout_ns;
 
     if (ns > 0)
-        bd_deadline_start(x->host->worker, &x->write_timeout, ns, on_write_timeout);
+        bd_deadline_start_at(x->host->worker, &x->write_timeout, now_ns, ns, on_write_timeout);
 }
 
 static void start_mode(struct exchange *x)
@@ -145,7 +145,7 @@ static void start_mode(struct exchange *x)
     x->pub.mode->start(&x->pub);
     /* After start(), so that a deadline of the mode with the same length comes first. */
     if (c->x == x && x->state == EXCHANGE_OPEN)
-        start_write_timeout(x);
+        start_write_timeout(x, x->pub.began_ns);
 }
 
 static void begin_call(struct exchange *x)
@@ -277,7 +277,7 @@ void exchange_ended(struct exchange *x)
         return;
     }
     if (!bd_deadline_runs(&x->write_timeout))
-        start_write_timeout(x); /* it was over before exchange_begin() could do that */
+        start_write_timeout(x, bd_now_ns()); /* it was over before exchange_begin() could do that */
     conn_advance(x->conn);      /* a client may want to say all before it reads */
 }
 

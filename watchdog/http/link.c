@@ -489,7 +489,7 @@ void link_rest(struct bd_link *l)
     l->state = LINK_IDLE;
     l->used = true; /* whoever gets it cannot be sure that it is still good */
     l->idle_since_ns = bd_now_ns();
-    bd_deadline_start(l->pool->worker, &l->wait, IDLE_LOOK_NS, on_idle_look);
+    bd_deadline_start_at(l->pool->worker, &l->wait, l->idle_since_ns, IDLE_LOOK_NS, on_idle_look);
 }
 
 static void on_connected(uv_connect_t *req, int status)

@@ -10,10 +10,13 @@
 #include "exchange.h"
 #include "status.h"
 
+#define TAIL_BYTES 192  /* what the engine adds to a head, about */
+#define COPY_BYTES 512  /* of body: a copy is cheaper than an iovec more */
 #define HEAD_BYTES 512  /* most heads are shorter */
 #define INTERIMS_MAX 16 /* of an exchange: each needs memory until its end */
 
-static void put(struct exchange *x, const char *p, size_t len)
+/* Room for `len` more bytes behind what is there; returns where they go. */
+static char *reserve(struct exchange *x, size_t len)
 {
     struct reply *r = &x->reply;
 
@@ -26,23 +29,41 @@ static void put(struct exchange *x, const char *p, size_t len)
         r->out = out;
         r->room = room;
     }
-    if (len > 0)
-        memcpy(r->out + r->len, p, len);
-    r->len += len;
+    return r->out + r->len;
+}
+
+static void put(struct exchange *x, const char *p, size_t len)
+{
+    bd_slice_put(reserve(x, len), (struct bd_slice){p, len});
+    x->reply.len += len;
+}
+
+/* May it hold CR, LF or NUL? Looks at eight bytes at a time, for any below 14. */
+static bool is_suspicious(struct bd_slice value)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t found = 0, word;
+    size_t i = 0;
+
+    for (; i + 8 <= value.len; i += 8) {
+        memcpy(&word, value.p + i, 8);
+        found |= (word - ones * 14) & ~word & ones * 128;
+    }
+    for (; i < value.len; i++)
+        found |= (unsigned char)value.p[i] < 14;
+    return found != 0;
 }
 
 /* A line break in a value would begin a field of its own (RFC 9110, 5.5). */
-static void put_value(struct exchange *x, struct bd_slice value)
+static char *put_value(char *to, struct bd_slice value)
 {
-    size_t at = x->reply.len;
+    char *end = bd_slice_put(to, value);
 
-    put(x, value.p, value.len);
-    for (; at < x->reply.len; at++) {
-        char *c = &x->reply.out[at];
-
-        if (*c == '\r' || *c == '\n' || *c == '\0')
-            *c = ' ';
-    }
+    if (is_suspicious(value))
+        for (; to < end; to++)
+            if (*to == '\r' || *to == '\n' || *to == '\0')
+                *to = ' ';
+    return end;
 }
 
 static void put_text(struct exchange *x, const char *text)
@@ -92,18 +113,26 @@ static void put_status_line(struct exchange *x, int status, struct bd_slice reas
     put_text(x, x->pub.req.minor > 0 ? "HTTP/1.1 " : "HTTP/1.0 ");
     put_number(x, status);
     put(x, " ", 1);
-    put_value(x, reason);
+    put_value(reserve(x, reason.len), reason);
+    x->reply.len += reason.len;
     put(x, "\r\n", 2);
 }
 
 static void put_fields(struct exchange *x, const struct bd_field *field, size_t fields)
 {
+    size_t bytes = 0;
+    char *to;
+
+    for (size_t i = 0; i < fields; i++)
+        bytes += field[i].name.len + field[i].value.len + 4;
+    to = reserve(x, bytes + TAIL_BYTES);
     for (size_t i = 0; i < fields; i++) {
-        put(x, field[i].name.p, field[i].name.len);
-        put(x, ": ", 2);
-        put_value(x, field[i].value);
-        put(x, "\r\n", 2);
+        to = bd_slice_put(to, field[i].name);
+        to = bd_slice_put(to, BD_SLICE(": "));
+        to = put_value(to, field[i].value);
+        to = bd_slice_put(to, BD_SLICE("\r\n"));
     }
+    x->reply.len += bytes;
 }
 
 /* Framing */
@@ -213,9 +242,13 @@ static enum bd_flow write_piece(struct exchange *x, const char *p, size_t len)
 
     if (!r->out_sealed) {
         seal(x, false);
+        if (len <= COPY_BYTES && r->framing == REPLY_LENGTH) {
+            put(x, p, len);
+            len = 0;
+        }
         buf[n++] = uv_buf_init(r->out, (unsigned)r->len);
     }
-    if (r->framing == REPLY_EMPTY) {
+    if (r->framing == REPLY_EMPTY || len == 0) {
         len = 0;
     } else if (r->framing == REPLY_CHUNKED) {
         size_t line = print_size_line(r->size_line, len);

@@ -64,34 +64,39 @@ double bd_elapsed_s(const struct bd_exchange *x)
     return (double)(bd_now_ns() - x->began_ns) / 1e9;
 }
 
+/* Digits that end at `end`. */
+static struct bd_slice print_number(char *end, unsigned n)
+{
+    char *p = end;
+
+    do {
+        *--p = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return (struct bd_slice){p, (size_t)(end - p)};
+}
+
 /* "1.049MB": four significant digits, units of 1000, as existing log scrapers expect. */
-static char *print_size(char buf[32], int64_t bytes)
+static struct bd_slice print_size(char buf[32], int64_t bytes)
 {
     static const char *const unit[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
     double n = (double)bytes;
     size_t i = 0;
 
-    if (bytes < 1000) { /* and -1: unknown */
-        snprintf(buf, 32, "%dB", (int)bytes);
-        return buf;
+    if (bytes < 0)
+        return BD_SLICE("-1B"); /* unknown */
+    if (bytes < 1000) {
+        struct bd_slice digits = print_number(buf + 31, (unsigned)bytes);
+
+        buf[31] = 'B';
+        return (struct bd_slice){digits.p, digits.len + 1};
     }
     while (n >= 1000 && i + 1 < sizeof(unit) / sizeof(unit[0])) {
         n /= 1000;
         i++;
     }
     snprintf(buf, 32, "%.4g%s", n, unit[i]);
-    return buf;
-}
-
-static struct bd_slice print_status(char buf[8], int status)
-{
-    size_t at = 8;
-
-    do {
-        buf[--at] = (char)('0' + status % 10);
-        status /= 10;
-    } while (status > 0);
-    return (struct bd_slice){buf + at, 8 - at};
+    return bd_slice_of(buf);
 }
 
 static struct bd_slice reason_of(struct bd_exchange *x, const struct bd_log_call *call)
@@ -105,18 +110,17 @@ static struct bd_slice reason_of(struct bd_exchange *x, const struct bd_log_call
 
 void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
 {
-    const struct bd_field *agent = bd_request_field(&x->req, BD_SLICE("user-agent"));
     char status[8], size[32], seconds[BD_DURATION_BYTES];
     struct bd_slice piece[16];
     size_t n = 0;
 
-    if (agent && bd_slice_starts(agent->value, BD_SLICE("kube-probe")))
+    if (call->agent && bd_slice_starts(call->agent->value, BD_SLICE("kube-probe")))
         return;
     piece[n++] = bd_printable(&x->arena, x->req.method);
     piece[n++] = BD_SLICE(" ");
     piece[n++] = bd_printable(&x->arena, x->req.target);
     piece[n++] = BD_SLICE(" - ");
-    piece[n++] = print_status(status, x->status);
+    piece[n++] = print_number(status + sizeof(status), (unsigned)x->status);
     if (call->with_reason) {
         piece[n++] = BD_SLICE(" ");
         piece[n++] = reason_of(x, call);
@@ -124,7 +128,7 @@ void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
     piece[n++] = BD_SLICE(" - ");
     piece[n++] = bd_slice_of(call->what);
     piece[n++] = BD_SLICE(": ");
-    piece[n++] = bd_slice_of(print_size(size, call->bytes));
+    piece[n++] = print_size(size, call->bytes);
     piece[n++] = BD_SLICE(" (");
     piece[n++] = bd_slice_of(bd_seconds_print(seconds, call->ns, 4));
     piece[n++] = BD_SLICE("s)");
@@ -140,7 +144,9 @@ void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
 
 void bd_log_request(struct bd_exchange *x)
 {
-    bd_log_call(x, &(struct bd_log_call){.what = "ContentLength",
+    bd_log_call(x, &(struct bd_log_call){.agent = bd_request_field(&x->req,
+                                                                   BD_SLICE("user-agent")),
+                                         .what = "ContentLength",
                                          .bytes = x->sent_bytes,
                                          .ns = bd_now_ns() - x->began_ns});
 }

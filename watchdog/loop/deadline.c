@@ -109,8 +109,13 @@ static void insert_sorted(struct bd_queue *list, struct bd_deadline *d)
 void bd_deadline_start(struct bd_worker *w, struct bd_deadline *d, int64_t after_ns,
                        void (*expired)(struct bd_deadline *d))
 {
+    bd_deadline_start_at(w, d, bd_now_ns(), after_ns, expired);
+}
+
+void bd_deadline_start_at(struct bd_worker *w, struct bd_deadline *d, int64_t now_ns,
+                          int64_t after_ns, void (*expired)(struct bd_deadline *d))
+{
     struct deadlines *ds = &w->deadlines;
-    int64_t now_ns = bd_now_ns();
     struct bd_queue *list;
 
     assert(expired);
