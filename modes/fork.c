@@ -10,23 +10,14 @@
 #include "bandog/log.h"
 #include "marshal.h"
 
-#define FPROCESS_SHOWN_BYTES 200
-
 /* A sentence about fprocess, whose text may hold anything. */
 static int complain(const struct fork_conf *conf, struct bd_error *err, const char *what,
                     const char *why)
 {
-    struct bd_arena arena;
-    struct bd_slice shown;
-    int result;
+    char shown[204];
 
-    bd_arena_init(&arena);
-    shown = bd_printable(&arena, bd_slice_of(conf->fprocess));
-    if (shown.len > FPROCESS_SHOWN_BYTES)
-        shown.len = FPROCESS_SHOWN_BYTES;
-    result = bd_fail(err, "fprocess=\"%.*s\" %s: %s", BD_ARG(shown), what, why);
-    bd_arena_release(&arena);
-    return result;
+    return bd_fail(err, "fprocess=\"%s\" %s: %s",
+                   bd_printable_text(shown, sizeof(shown), conf->fprocess), what, why);
 }
 
 int fork_init(struct fork_conf *conf, struct bd_error *err)

@@ -68,9 +68,9 @@ void forward_read(struct forward *f, const struct bd_request *r)
     *f = (struct forward){0};
     for (size_t i = 0; i < r->fields; i++)
         note(f, &r->field[i]);
-    f->upgrades = f->upgrade && r->minor > 0 &&
-                  bd_fields_list_has(r->field, r->fields, BD_SLICE("connection"),
-                                     BD_SLICE("upgrade"));
+    f->upgrades =
+        f->upgrade && r->minor > 0 &&
+        bd_fields_list_has(r->field, r->fields, BD_SLICE("connection"), BD_SLICE("upgrade"));
     f->streams = f->upgrades ||
                  (f->accept && (contains(f->accept->value, BD_SLICE("text/event-stream")) ||
                                 contains(f->accept->value, BD_SLICE("application/x-ndjson"))));
@@ -149,8 +149,8 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
     struct bd_field *field = bd_arena_alloc(&x->arena, (r->fields + 1) * sizeof(*field));
     size_t fields = bd_fields_end_to_end(field, r->field, r->fields);
     struct bd_slice target = forward_target(x), host = host_of(r, u), via = {NULL, 0};
-    size_t bytes = r->method.len + u->base.len + target.len + host.len + u->authorization.len +
-                   ADDED_BYTES;
+    size_t bytes =
+        r->method.len + u->base.len + target.len + host.len + u->authorization.len + ADDED_BYTES;
     char *head, *to;
 
     if (f->streams) {

@@ -170,25 +170,16 @@ static void on_ended(void *owner, const struct bd_exit *e)
 
 static void log_command(const struct bd_command *c)
 {
-    struct bd_slice name, arguments;
-    struct bd_arena arena;
-    char *line;
-    size_t len = 1;
+    char line[1024], name[256], shown[1024];
+    size_t at = 0;
 
-    bd_arena_init(&arena);
-    for (char *const *arg = c->argv + 1; *c->argv && *arg; arg++)
-        len += strlen(*arg) + 1;
-    line = bd_arena_alloc(&arena, len);
     *line = '\0';
-    for (char *const *arg = c->argv + 1; *c->argv && *arg; arg++) {
-        size_t at = strlen(line);
-
-        snprintf(line + at, len - at, "%s%s", at > 0 ? " " : "", *arg);
-    }
-    name = bd_printable(&arena, bd_slice_of(*c->argv ? *c->argv : ""));
-    arguments = bd_printable(&arena, bd_slice_of(line));
-    bd_log("Forking: %.*s, arguments: [%.*s]", BD_ARG(name), BD_ARG(arguments));
-    bd_arena_release(&arena);
+    for (char *const *arg = c->argv; *arg && at < sizeof(line); arg++)
+        if (arg > c->argv)
+            at += (size_t)snprintf(line + at, sizeof(line) - at, "%s%s", at > 0 ? " " : "", *arg);
+    bd_log("Forking: %s, arguments: [%s]",
+           bd_printable_text(name, sizeof(name), *c->argv ? *c->argv : ""),
+           bd_printable_text(shown, sizeof(shown), line));
 }
 
 int function_open(struct function **ret_function, struct bd_worker *w, struct bd_function *what,

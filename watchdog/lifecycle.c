@@ -6,8 +6,8 @@
  * LAME still serves, so that a load balancer has time to see the health check fail. DRAIN ends as
  * soon as the last call has. STOP is for a mode's long-lived function, which hears of all this only
  * now. When it ends by itself, DRAIN begins at once and is short. A further signal skips to the
- * next state. SIGINT is treated like SIGTERM. Signals are read from a descriptor: there are no handlers that a new process could run
- * by accident.
+ * next state. SIGINT is treated like SIGTERM. Signals are read from a descriptor: there are no
+ * handlers that a new process could run by accident.
  */
 #include "lifecycle.h"
 
@@ -27,7 +27,7 @@
 #include "quote.h"
 #include "worker.h"
 
-#define ORPHANED_NS BD_NS_PER_S /* for the answers to calls whose function has ended */
+#define ORPHANED_NS BD_NS_PER_S              /* for the answers to calls whose function has ended */
 #define METRICS_TIMEOUT_NS (BD_NS_PER_S / 2) /* a scrape is short, and so is its connection */
 
 /* What is being waited for. */

@@ -29,7 +29,7 @@ struct bd_request {
     size_t fields;
     int minor; /* HTTP/1.minor: 0 or 1 */
     bool chunked;
-    int64_t content_length; /* declared, 0 without body, -1 when chunked */
+    int64_t content_length;         /* declared, 0 without body, -1 when chunked */
     const struct bd_field *trailer; /* behind a chunked body; from body_end() on */
     size_t trailers;
 };
@@ -109,7 +109,8 @@ bool bd_expects_continue(const struct bd_exchange *x);
 void bd_upgrade(struct bd_exchange *x, struct bd_slice reason, const struct bd_field *field,
                 size_t fields);
 
-/* Fields behind the body, sent where the framing has a place for them (chunked). Before bd_end(). */
+/* Fields behind the body, sent where the framing has a place for them (chunked). Before bd_end().
+ */
 void bd_trailer(struct bd_exchange *x, const struct bd_field *field, size_t fields);
 
 /*

@@ -62,6 +62,9 @@ void bd_log_raw(enum bd_log_stream to, const char *buf, size_t len);
  */
 struct bd_slice bd_printable(struct bd_arena *a, struct bd_slice s);
 
+/* The same for a text, into a buffer that cuts it; returns `buf`. */
+char *bd_printable_text(char *buf, size_t bytes, const char *text);
+
 /* For printf: ("%.*s", BD_ARG(slice)). */
 #define BD_ARG(s) (int)(s).len, (s).p
 

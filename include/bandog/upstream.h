@@ -26,10 +26,10 @@
 
 /* Where requests go. */
 struct bd_upstream {
-    const char *url;               /* for logs: scheme, place and base, no userinfo */
-    struct bd_slice authority;     /* what Host says when the client does not */
-    struct bd_slice base;          /* put before each target: "" or "/a/b" */
-    struct bd_slice authorization; /* "Basic ..." of a userinfo; empty: none */
+    const char *url;                 /* for logs: scheme, place and base, no userinfo */
+    struct bd_slice authority;       /* what Host says when the client does not */
+    struct bd_slice base;            /* put before each target: "" or "/a/b" */
+    struct bd_slice authorization;   /* "Basic ..." of a userinfo; empty: none */
     struct bd_upstream_place *place; /* upstream.c's */
 };
 
@@ -114,17 +114,17 @@ struct bd_fetch {
 
     /* upstream's: */
     struct bd_pool *pool;
-    struct bd_link *link;       /* NULL: it waits for one */
-    struct bd_queue waiting;    /* in the pool */
-    struct bd_turn flush;       /* sends the head when no body comes with it */
-    struct bd_slice lent;       /* body the owner waits for, not yet given to a link */
-    bool owner_waits;           /* for drained() */
-    char *kept;                 /* a block: the body so far, for another try; NULL: none */
+    struct bd_link *link;    /* NULL: it waits for one */
+    struct bd_queue waiting; /* in the pool */
+    struct bd_turn flush;    /* sends the head when no body comes with it */
+    struct bd_slice lent;    /* body the owner waits for, not yet given to a link */
+    bool owner_waits;        /* for drained() */
+    char *kept;              /* a block: the body so far, for another try; NULL: none */
     size_t kept_len;
-    bool kept_lost;             /* more was sent than can be kept */
-    bool finished;              /* bd_fetch_finish() was called */
+    bool kept_lost; /* more was sent than can be kept */
+    bool finished;  /* bd_fetch_finish() was called */
     bool head_sent;
-    bool answered;              /* a byte of the answer has come */
+    bool answered; /* a byte of the answer has come */
     bool retried;
     const struct bd_field *trailer;
     size_t trailers;

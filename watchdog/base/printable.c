@@ -1,6 +1,8 @@
 /*
- * printable.c - bd_printable(), see bandog/log.h
+ * printable.c - bd_printable() and bd_printable_text(), see bandog/log.h
  */
+#include <assert.h>
+
 #include "bandog/log.h"
 
 static bool is_clean(char c)
@@ -8,9 +10,23 @@ static bool is_clean(char c)
     return c >= 0x20 && c <= 0x7e;
 }
 
-struct bd_slice bd_printable(struct bd_arena *a, struct bd_slice s)
+static char *put(char *to, char c)
 {
     static const char hex[] = "0123456789abcdef";
+
+    if (is_clean(c)) {
+        *to++ = c;
+    } else {
+        *to++ = '\\';
+        *to++ = 'x';
+        *to++ = hex[(unsigned char)c >> 4];
+        *to++ = hex[(unsigned char)c & 15];
+    }
+    return to;
+}
+
+struct bd_slice bd_printable(struct bd_arena *a, struct bd_slice s)
+{
     size_t dirty = 0;
     char *text, *to;
 
@@ -20,17 +36,18 @@ struct bd_slice bd_printable(struct bd_arena *a, struct bd_slice s)
         return s;
 
     text = to = bd_arena_alloc(a, s.len + 3 * dirty);
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if (is_clean(s.p[i])) {
-            *to++ = s.p[i];
-        } else {
-            *to++ = '\\';
-            *to++ = 'x';
-            *to++ = hex[c >> 4];
-            *to++ = hex[c & 15];
-        }
-    }
+    for (size_t i = 0; i < s.len; i++)
+        to = put(to, s.p[i]);
     return (struct bd_slice){text, (size_t)(to - text)};
+}
+
+char *bd_printable_text(char *buf, size_t bytes, const char *text)
+{
+    char *to = buf;
+
+    assert(bytes > 4);
+    for (; *text && (size_t)(to - buf) < bytes - 4; text++)
+        to = put(to, *text);
+    *to = '\0';
+    return buf;
 }

@@ -278,7 +278,7 @@ void exchange_ended(struct exchange *x)
     }
     if (!bd_deadline_runs(&x->write_timeout))
         start_write_timeout(x, bd_now_ns()); /* it was over before exchange_begin() could do that */
-    conn_advance(x->conn);      /* a client may want to say all before it reads */
+    conn_advance(x->conn);                   /* a client may want to say all before it reads */
 }
 
 void exchange_written(struct exchange *x)

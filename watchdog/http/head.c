@@ -262,7 +262,8 @@ static enum head_result refuse_fields(struct head *h, llhttp_errno_t err, const 
 
     switch ((int)err) {
     case HPE_INVALID_VERSION:
-        return refuse(h, h->msg.parser.http_major >= 2 || h->msg.parser.http_minor > 1 ? 505 : 400, NULL);
+        return refuse(h, h->msg.parser.http_major >= 2 || h->msg.parser.http_minor > 1 ? 505 : 400,
+                      NULL);
     case HPE_INVALID_TRANSFER_ENCODING:
         if (h->msg.parser.flags & F_CONTENT_LENGTH)
             return refuse(h, 400, NULL); /* both framings */

@@ -200,7 +200,7 @@ void pool_dialed(struct bd_pool *p, struct bd_link *l, int err, unsigned next_ad
     if (p->closing)
         return;
     if (err) {
-        p->addresses = 0;               /* ask again */
+        p->addresses = 0;                       /* ask again */
         if (err == UV_EAGAIN || is_starting(p)) /* EAGAIN: a unix socket's backlog is full */
             retry_later(p);
         else

@@ -104,8 +104,7 @@ static struct bd_slice standard_reason(struct exchange *x, int status)
 {
     const char *reason = status_reason(status);
 
-    return bd_slice_of(reason ? reason
-                              : bd_arena_printf(&x->pub.arena, "status code %d", status));
+    return bd_slice_of(reason ? reason : bd_arena_printf(&x->pub.arena, "status code %d", status));
 }
 
 static void put_status_line(struct exchange *x, int status, struct bd_slice reason)

@@ -37,12 +37,12 @@ struct reply {
     const struct bd_field *trailer;
     size_t trailers;
     enum reply_framing framing;
-    bool begun;      /* bd_respond() or bd_upgrade() was called */
-    bool dated;      /* the mode has given Date */
+    bool begun;        /* bd_respond() or bd_upgrade() was called */
+    bool dated;        /* the mode has given Date */
     unsigned interims; /* sent before it */
-    bool out_sealed; /* the head is complete and was given to the connection */
-    bool lent;       /* the last bd_send() said BD_WAIT */
-    bool keep_alive; /* the connection outlives this answer */
+    bool out_sealed;   /* the head is complete and was given to the connection */
+    bool lent;         /* the last bd_send() said BD_WAIT */
+    bool keep_alive;   /* the connection outlives this answer */
     struct bd_turn flush;
     char size_line[20]; /* of the chunk being written */
 };

@@ -144,8 +144,7 @@ void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
 
 void bd_log_request(struct bd_exchange *x)
 {
-    bd_log_call(x, &(struct bd_log_call){.agent = bd_request_field(&x->req,
-                                                                   BD_SLICE("user-agent")),
+    bd_log_call(x, &(struct bd_log_call){.agent = bd_request_field(&x->req, BD_SLICE("user-agent")),
                                          .what = "ContentLength",
                                          .bytes = x->sent_bytes,
                                          .ns = bd_now_ns() - x->began_ns});

@@ -198,7 +198,8 @@ static void watch_exit(struct bd_child *c)
     bd_deadline_start(c->worker, &c->poll, POLL_NS, on_poll);
 }
 
-/* It has exited: reaps it, and before that, while nobody else can have its number, ends its group. */
+/* It has exited: reaps it, and before that, while nobody else can have its number, ends its group.
+ */
 static bool has_ended(struct bd_child *c, struct bd_exit *ret_exit)
 {
     if (c->ends_group && process_has_exited(c->pid))
