@@ -6,6 +6,7 @@ chunks or not, connections that are kept, closed after each answer or after ten,
 
 import json
 import os
+import sys
 import threading
 
 import pytest
@@ -73,14 +74,14 @@ class Wsgi(Server):
     breaks = ("/break",)
 
     def command(self):
-        return f"{need_program('python3')} {HTTP}/wsgi.py {self.port}"
+        return f"{sys.executable} {HTTP}/wsgi.py {self.port}"
 
 
 class HttpServer(Server):
     takes_chunks = False
 
     def command(self):
-        return f"{need_program('python3')} {HTTP}/server.py {self.port}"
+        return f"{sys.executable} {HTTP}/server.py {self.port}"
 
 
 class Php(Server):

@@ -562,8 +562,8 @@ def test_answer_before_the_end_of_chunks(proxied, upstream):
 def test_large_answer_before_the_body_is_there(proxied, upstream):
     body = os.urandom(3_000_000)
     with proxied().connect() as c:
-        c.send(request_bytes("POST", fields=[("Content-Length", "1000")]))
         upstream.script(lambda link: (link.head(), link.answer(body), link.rest()))
+        c.send(request_bytes("POST", fields=[("Content-Length", "1000")]))
         a = c.answer()
         assert (a.status, a.body == body, a.cut) == (200, True, False)
 

@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def do_GET(self):
-        name, _, value = self.path.lstrip("/").partition("/")
+        name, _, value = self.path.partition("?")[0].lstrip("/").partition("/")
         match name:
             case "hello":
                 self.text("hello")
