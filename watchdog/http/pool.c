@@ -161,7 +161,14 @@ static void retry_later(struct bd_pool *p)
     bd_deadline_start(p->worker, &p->retry, p->retry_ns, on_retry);
 }
 
-/* As many links under way as there are fetches waiting. */
+static void on_late_error(struct bd_deadline *d)
+{
+    struct bd_pool *p = BD_CONTAINER(d, struct bd_pool, retry);
+
+    pool_dialed(p, NULL, p->late_err, 0);
+}
+
+/* As many links under way as there are fetches waiting. Calls nobody back before it returns. */
 static void match(struct bd_pool *p)
 {
     int err = 0;
@@ -177,8 +184,10 @@ static void match(struct bd_pool *p)
         } else {
             return; /* once the name is known */
         }
-        if (err)
-            pool_dialed(p, NULL, err, 0);
+        if (err) {
+            p->late_err = err;
+            bd_deadline_start(p->worker, &p->retry, 0, on_late_error);
+        }
     }
 }
 

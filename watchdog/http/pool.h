@@ -24,6 +24,7 @@ struct bd_pool {
     bool closing;
 
     bool scouting; /* the last dial failed: one at a time */
+    int late_err;  /* of a dial that failed at once, told by `retry` */
     int64_t retry_ns;
     struct bd_deadline retry;
 
