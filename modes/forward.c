@@ -46,10 +46,6 @@ static void note(struct forward *f, const struct bd_field *field)
         if (NAME_IS(field->name, "content-length"))
             f->has_length = true;
         break;
-    case 15:
-        if (!f->forwarded_for && NAME_IS(field->name, "x-forwarded-for"))
-            f->forwarded_for = field;
-        break;
     default:
         break;
     }
@@ -129,17 +125,28 @@ static char *put_framing(char *to, const struct bd_request *r, const struct forw
     return put_field(to, BD_SLICE("Content-Length"), bd_slice_of(digits));
 }
 
-/* All values of X-Forwarded-For in one, and the client behind them. */
-static struct bd_slice forwarded_for(struct bd_exchange *x, const struct forward *f)
+static bool is_forwarded_for(const struct bd_field *field)
 {
-    char address[BD_ADDRESS_BYTES];
-    const char *all = "";
+    return field->name.len == 15 && NAME_IS(field->name, "x-forwarded-for");
+}
 
-    for (size_t i = 0; f->forwarded_for && i < x->req.fields; i++)
-        if (NAME_IS(x->req.field[i].name, "x-forwarded-for"))
-            all = bd_arena_printf(&x->arena, "%s%.*s, ", all, (int)x->req.field[i].value.len,
-                                  x->req.field[i].value.p);
-    return bd_slice_of(bd_arena_printf(&x->arena, "%s%s", all, bd_peer_address(x, address)));
+/* All values of X-Forwarded-For in one, and the client behind them. */
+static struct bd_slice forwarded_for(struct bd_exchange *x)
+{
+    char address[BD_ADDRESS_BYTES], *list, *to;
+    size_t bytes = sizeof(address);
+
+    for (size_t i = 0; i < x->req.fields; i++)
+        if (is_forwarded_for(&x->req.field[i]))
+            bytes += x->req.field[i].value.len + 2;
+    list = to = bd_arena_alloc(&x->arena, bytes);
+    for (size_t i = 0; i < x->req.fields; i++)
+        if (is_forwarded_for(&x->req.field[i])) {
+            to = bd_slice_put(to, x->req.field[i].value);
+            to = bd_slice_put(to, BD_SLICE(", "));
+        }
+    to = bd_slice_put(to, bd_slice_of(bd_peer_address(x, address)));
+    return (struct bd_slice){list, (size_t)(to - list)};
 }
 
 struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
@@ -154,7 +161,7 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
     char *head, *to;
 
     if (f->streams) {
-        via = forwarded_for(x, f);
+        via = forwarded_for(x);
         bytes += via.len + (f->upgrade ? f->upgrade->value.len : 0);
     }
     for (size_t i = 0; i < fields; i++)
@@ -172,7 +179,7 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
 
         if ((name.len == 4 && NAME_IS(name, "host")) ||
             (name.len == 6 && !expect && NAME_IS(name, "expect")) ||
-            (name.len == 15 && f->streams && NAME_IS(name, "x-forwarded-for")))
+            (f->streams && is_forwarded_for(&field[i])))
             continue;
         to = put_field(to, name, field[i].value);
     }

@@ -155,7 +155,7 @@ static void log_problem(struct relay *r)
     target = bd_printable(&x->arena, forward_target(x));
     bd_log("Upstream HTTP request error: %s \"%s%.*s\": %s", capitalised(x, x->req.method),
            r->conf->upstream.url, BD_ARG(target), r->error);
-    if (x->status == 504)
+    if (r->timed_out)
         bd_log("Upstream HTTP killed due to exec_timeout: %s", r->value);
 }
 

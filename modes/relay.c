@@ -397,10 +397,13 @@ void relay_body_end(struct bd_exchange *x)
         begin_with_held(r);
         return;
     }
-    if (x->status == 101) { /* half a tunnel must not last for ever */
-        int64_t ns = r->limit_ns > 0 ? r->limit_ns : START_NS;
-
-        bd_set_deadline(x, ns, r->timer, r->limit_ns > 0 ? r->value : r->conf->start_timeout);
+    if (x->status == 101) { /* half a tunnel must not stay silent for ever */
+        r->streams = true;
+        if (r->limit_ns <= 0) {
+            r->limit_ns = START_NS;
+            r->value = r->conf->start_timeout;
+        }
+        renew_limit(r, BD_GO);
     }
     field = bd_arena_alloc(&x->arena, (x->req.trailers + 1) * sizeof(*field));
     fields = bd_fields_end_to_end(field, x->req.trailer, x->req.trailers);
@@ -425,6 +428,7 @@ void relay_deadline(struct bd_exchange *x)
     bool linked = r->fetching && r->fetch.link;
     const char *text;
 
+    r->timed_out = true;
     r->error = bd_arena_printf(&x->arena, "context deadline exceeded (%s)", x->reason);
     if (linked)
         text = bd_arena_printf(&x->arena, "%s while waiting for the answer of the function at %s\n",

@@ -53,6 +53,7 @@ struct relay {
     int64_t head_ns;             /* when it came; 0: not yet */
     int64_t declared;            /* its Content-Length, -1: none */
     struct bd_slice reason;
+    bool timed_out;    /* the limit ended it before there was one */
     const char *error; /* why there is no answer */
     const char *broke; /* why there is only a part of it */
 };

@@ -427,8 +427,8 @@ def test_function_that_does_not_start_in_time_is_503(watchdog, accept):
         with w.connect() as c:
             for _ in range(2):
                 assert_failure(c.call("POST", body=b"x", fields=[("Accept", accept)]), 503)
-            never.listen()
             never.serve(always())
+            never.listen()
             eventually(lambda: w.call("GET", "/_/ready").status == 200, "it is ready")
             assert c.call("POST", body=b"x").body == b"ok"
 
@@ -441,8 +441,8 @@ def test_client_that_does_not_wait_for_a_function_that_starts(watchdog):
             eventually(lambda: w.call().status == 429, "the slot is taken")
             c.reset()
         w.wait_for_log("^GET /gone - 499 ")
-        late.listen()
         late.serve(always())
+        late.listen()
         assert w.call().body == b"ok"
         assert [link.received.split()[1] for link in late.links] == [b"/"]
 

@@ -467,9 +467,8 @@ def test_as_many_links_as_calls_at_once(proxied, upstream):
 @pytest.mark.parametrize("really", [True, False], ids=["closes", "only-says-so"])
 def test_upstream_that_says_close(proxied, upstream, value, really):
     """The client's connection goes on, the link does not."""
-    upstream.serve(lambda link: (link.request(), link.answer(fields=[TEXT, ("Connection", value)]), link.rest()))
-    if really:
-        upstream.serve(lambda link: (link.request(), link.answer(fields=[TEXT, ("Connection", value)])))
+    answer = {"fields": [TEXT, ("Connection", value)]}
+    upstream.serve(lambda link: (link.request(), link.answer(**answer), really or link.rest()))
     with proxied().connect() as c:
         for _ in range(3):
             a = c.call()

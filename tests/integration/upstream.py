@@ -400,7 +400,8 @@ class Upstream:
     def mind_the_door(self):
         while self.selector.get_map():
             for key, _ in self.selector.select():
-                key.data(key.fileobj)
+                if key.fileobj.fileno() >= 0:  # else one of those before it has closed it
+                    key.data(key.fileobj)
 
     def begin_listening(self, s):
         self.listener = s

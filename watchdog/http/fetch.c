@@ -53,16 +53,22 @@ static void keep(struct bd_fetch *f, const char *buf, size_t len)
 static enum bd_flow write_piece(struct bd_fetch *f, const char *buf, size_t len)
 {
     keep(f, buf, len);
-    f->owner_waits = link_write(f->link, buf, len) == BD_WAIT;
-    return f->owner_waits ? BD_WAIT : BD_GO;
+    return link_write(f->link, buf, len);
+}
+
+/* One thing at a time: a head or a second try that the socket has not taken comes first. */
+static bool can_write(const struct bd_fetch *f)
+{
+    return f->link && f->link->out.under_way == 0;
 }
 
 enum bd_flow bd_fetch_write(struct bd_fetch *f, const char *buf, size_t len)
 {
     assert(!f->owner_waits);
-    if (f->link)
-        return write_piece(f, buf, len);
-    f->lent = (struct bd_slice){buf, len};
+    if (!can_write(f))
+        f->lent = (struct bd_slice){buf, len};
+    else if (write_piece(f, buf, len) == BD_GO)
+        return BD_GO;
     f->owner_waits = true;
     return BD_WAIT;
 }
@@ -76,42 +82,36 @@ void bd_fetch_finish(struct bd_fetch *f, const struct bd_field *trailer, size_t 
         link_write_end(f->link);
 }
 
-static void tell_drained(struct bd_fetch *f)
+void fetch_drained(struct bd_fetch *f)
 {
-    f->owner_waits = false;
-    f->ops->drained(f->owner);
+    struct bd_slice piece = f->lent;
+
+    if (!can_write(f))
+        return;
+    f->lent = (struct bd_slice){NULL, 0};
+    if (piece.len > 0 && write_piece(f, piece.p, piece.len) == BD_WAIT)
+        return;
+    if (f->owner_waits) {
+        f->owner_waits = false;
+        f->ops->drained(f->owner);
+    }
 }
 
 /*
  * For the first time, or for another try: then `kept` is all that was sent before, with the bytes
- * that the owner waits for, if he does.
+ * that the owner waits for unless they are still `lent`.
  */
 void fetch_linked(struct bd_fetch *f, struct bd_link *l)
 {
-    bool waited = f->owner_waits;
-    enum bd_flow flow = BD_GO;
-
     f->link = l;
     f->head_sent = false;
-    if (f->kept_len > 0) {
-        flow = link_write(l, f->kept, f->kept_len);
-    } else if (f->lent.len > 0) {
-        flow = write_piece(f, f->lent.p, f->lent.len);
-        f->lent = (struct bd_slice){NULL, 0};
-    }
-    f->owner_waits = waited;
+    if (f->kept_len > 0)
+        (void)link_write(l, f->kept, f->kept_len);
     if (f->finished)
         link_write_end(l);
-    else if (!f->head_sent)
+    else if (!f->head_sent && f->lent.len == 0)
         bd_turn_add(f->pool->worker, &f->flush, on_flush);
-    if (waited && flow == BD_GO)
-        tell_drained(f);
-}
-
-void fetch_drained(struct bd_fetch *f)
-{
-    if (f->owner_waits)
-        tell_drained(f);
+    fetch_drained(f);
 }
 
 static void give_up_kept(struct bd_fetch *f)

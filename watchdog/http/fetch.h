@@ -15,7 +15,7 @@ static inline bool fetch_wants_fresh(const struct bd_fetch *f)
 /* It has got a link: what there is of the request goes out. */
 void fetch_linked(struct bd_fetch *f, struct bd_link *l);
 
-/* The link has taken everything that was written. */
+/* The link has taken everything that was written: what the owner waits for has its turn. */
 void fetch_drained(struct bd_fetch *f);
 
 /* The first byte of an answer is here: there will be no other try. */

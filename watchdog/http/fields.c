@@ -77,40 +77,57 @@ bool bd_fields_list_has(const struct bd_field *field, size_t n, struct bd_slice 
     return false;
 }
 
-/* Does Connection name anything but what is left out anyway? */
-static bool names_others(struct bd_slice connection)
+/* What Connection names beyond what is left out anyway. */
+struct named {
+    struct bd_slice name[BD_CONNECTION_NAMES_MAX];
+    size_t n;
+};
+
+/* False when there is no room for all. */
+static bool collect(struct named *to, const struct bd_field *field, size_t n)
 {
     struct bd_slice member;
 
-    while (next_member(&connection, &member))
-        if (!NAME_IS(member, "close") && !is_hop_by_hop(member))
+    to->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct bd_slice list = field[i].value;
+
+        if (field[i].name.len != 10 || !NAME_IS(field[i].name, "connection"))
+            continue;
+        while (next_member(&list, &member)) {
+            if (NAME_IS(member, "close") || is_hop_by_hop(member) || is_for_every_hop(member))
+                continue;
+            if (to->n == BD_CONNECTION_NAMES_MAX)
+                return false;
+            to->name[to->n++] = member;
+        }
+    }
+    return true;
+}
+
+static bool is_named(const struct named *named, struct bd_slice name)
+{
+    for (size_t i = 0; i < named->n; i++)
+        if (bd_slice_ieq(named->name[i], name))
             return true;
     return false;
 }
 
-static size_t drop_named(struct bd_field *to, size_t kept, struct bd_slice connection)
+bool bd_connection_is_usable(const struct bd_field *field, size_t n)
 {
-    size_t left = 0;
+    struct named named;
 
-    for (size_t i = 0; i < kept; i++)
-        if (is_for_every_hop(to[i].name) || !bd_list_has(connection, to[i].name))
-            to[left++] = to[i];
-    return left;
+    return collect(&named, field, n);
 }
 
 size_t bd_fields_end_to_end(struct bd_field *to, const struct bd_field *from, size_t n)
 {
-    bool more = false;
+    struct named named;
     size_t kept = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (!is_hop_by_hop(from[i].name))
+    (void)collect(&named, from, n);
+    for (size_t i = 0; i < n; i++)
+        if (!is_hop_by_hop(from[i].name) && !is_named(&named, from[i].name))
             to[kept++] = from[i];
-        else if (NAME_IS(from[i].name, "connection"))
-            more = more || names_others(from[i].value);
-    }
-    for (size_t i = 0; i < n && more; i++)
-        if (NAME_IS(from[i].name, "connection"))
-            kept = drop_named(to, kept, from[i].value);
     return kept;
 }

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "bandog/fields.h"
+
 /* token characters of RFC 9110, 5.6.2 */
 static bool is_token_byte(unsigned char c)
 {
@@ -83,6 +85,8 @@ static enum head_result check_framing(struct head *h)
     struct bd_request *r = h->req;
     unsigned codings = 0;
 
+    if (!bd_connection_is_usable(h->msg.field, h->msg.fields))
+        return refuse(h, 400, NULL);
     for (size_t i = 0; i < h->msg.fields; i++) {
         if (!bd_slice_ieq(h->msg.field[i].name, BD_SLICE("transfer-encoding")))
             continue;
@@ -140,6 +144,8 @@ static bool cut_authority(struct bd_request *r, struct bd_slice *rest)
     for (i = 0; i < rest->len && rest->p[i] != '/' && rest->p[i] != '?'; i++)
         if (!is_host_byte((unsigned char)rest->p[i]) && rest->p[i] != '@')
             return false;
+    if (i == 0 || rest->p[i - 1] == '@')
+        return false; /* RFC 9110, 4.2.1: no host, no http URI */
     r->host = (struct bd_slice){rest->p, i};
     rest->p += i;
     rest->len -= i;

@@ -66,6 +66,13 @@ static char *put_value(char *to, struct bd_slice value)
     return end;
 }
 
+/* Nothing reads a reason phrase but people, on terminals (RFC 9112, 4). */
+static void put_reason(char *to, struct bd_slice reason)
+{
+    for (size_t i = 0; i < reason.len; i++)
+        to[i] = (unsigned char)reason.p[i] < 0x20 || reason.p[i] == 0x7f ? ' ' : reason.p[i];
+}
+
 static void put_text(struct exchange *x, const char *text)
 {
     put(x, text, strlen(text));
@@ -112,7 +119,7 @@ static void put_status_line(struct exchange *x, int status, struct bd_slice reas
     put_text(x, x->pub.req.minor > 0 ? "HTTP/1.1 " : "HTTP/1.0 ");
     put_number(x, status);
     put(x, " ", 1);
-    put_value(reserve(x, reason.len), reason);
+    put_reason(reserve(x, reason.len), reason);
     x->reply.len += reason.len;
     put(x, "\r\n", 2);
 }

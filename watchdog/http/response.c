@@ -65,6 +65,8 @@ static enum response_result complete(struct response *r)
         return refuse(r, "malformed answer: not HTTP/1");
     if (r->pub.status < 100 || r->pub.status > 999)
         return refuse(r, "malformed answer: no such status");
+    if (!bd_connection_is_usable(r->pub.field, r->pub.fields))
+        return refuse(r, "malformed answer: too many names in Connection");
     if (!check_codings(r, &chunked))
         return refuse(r, "malformed answer: unknown Transfer-Encoding");
     if (parser->flags & F_CONTENT_LENGTH) {
