@@ -123,7 +123,7 @@ struct bd_fetch {
     size_t kept_len;
     bool kept_lost; /* more was sent than can be kept */
     bool finished;  /* bd_fetch_finish() was called */
-    bool head_sent;
+    bool head_sent, end_sent;
     bool answered; /* a byte of the answer has come */
     bool retried;
     const struct bd_field *trailer;

@@ -28,7 +28,8 @@ void bd_fetch_start(struct bd_fetch *f, struct bd_pool *p)
     f->lent = (struct bd_slice){NULL, 0};
     f->kept = NULL;
     f->kept_len = 0;
-    f->owner_waits = f->kept_lost = f->finished = f->head_sent = f->answered = f->retried = false;
+    f->owner_waits = f->kept_lost = f->finished = f->answered = f->retried = false;
+    f->head_sent = f->end_sent = false;
     f->trailer = NULL;
     f->trailers = 0;
     bd_queue_init(&f->waiting);
@@ -73,13 +74,22 @@ enum bd_flow bd_fetch_write(struct bd_fetch *f, const char *buf, size_t len)
     return BD_WAIT;
 }
 
+static void end_if_due(struct bd_fetch *f)
+{
+    if (!f->link || !f->finished || f->end_sent || f->lent.len > 0)
+        return;
+    f->end_sent = true;
+    link_write_end(f->link);
+}
+
 void bd_fetch_finish(struct bd_fetch *f, const struct bd_field *trailer, size_t trailers)
 {
     f->finished = true;
     f->trailer = trailer;
     f->trailers = trailers;
-    if (f->link)
-        link_write_end(f->link);
+    if (f->link && f->link->tunnel)
+        f->end_sent = false; /* that was the request's end */
+    end_if_due(f);
 }
 
 void fetch_drained(struct bd_fetch *f)
@@ -91,6 +101,7 @@ void fetch_drained(struct bd_fetch *f)
     f->lent = (struct bd_slice){NULL, 0};
     if (piece.len > 0 && write_piece(f, piece.p, piece.len) == BD_WAIT)
         return;
+    end_if_due(f);
     if (f->owner_waits) {
         f->owner_waits = false;
         f->ops->drained(f->owner);
@@ -104,12 +115,11 @@ void fetch_drained(struct bd_fetch *f)
 void fetch_linked(struct bd_fetch *f, struct bd_link *l)
 {
     f->link = l;
-    f->head_sent = false;
+    f->head_sent = f->end_sent = false;
     if (f->kept_len > 0)
         (void)link_write(l, f->kept, f->kept_len);
-    if (f->finished)
-        link_write_end(l);
-    else if (!f->head_sent && f->lent.len == 0)
+    end_if_due(f);
+    if (!f->head_sent && f->lent.len == 0)
         bd_turn_add(f->pool->worker, &f->flush, on_flush);
     fetch_drained(f);
 }

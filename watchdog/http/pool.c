@@ -67,12 +67,8 @@ static void serve(struct bd_pool *p, struct bd_link *l, struct bd_fetch *f)
 
 static void make_idle(struct bd_pool *p, struct bd_link *l)
 {
-    if (p->idles == p->conf.idle_max) {
-        struct bd_link *oldest = BD_CONTAINER(p->idle.next, struct bd_link, link);
-
-        p->idles--;
-        link_close(oldest);
-    }
+    if (p->idles > 0 && p->idles >= p->conf.idle_max)
+        link_close(BD_CONTAINER(p->idle.next, struct bd_link, link)); /* the oldest */
     bd_queue_remove(&l->link);
     bd_queue_push(&p->idle, &l->link);
     p->idles++;
