@@ -570,8 +570,8 @@ def test_nothing_is_left_of_failures(single, upstream):
             upstream.script(*steps, close)
             w.call("POST", body=b"x")
         with w.connect() as c:
-            upstream.script(read_request)
             c.request()
+            upstream.link().request()
             c.reset()
 
     work()
