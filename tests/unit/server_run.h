@@ -223,7 +223,7 @@ static void on_finish(struct bd_exchange *x)
     struct call *c = call_of(x);
     char word[16];
 
-    assert(c->life != CALL_OPEN && x->status >= 200);
+    assert(c->life != CALL_OPEN && (x->status >= 200 || x->status == 101));
     assert(c->life == CALL_ABORTED || x->cut || !x->reason || x->status == 499 ||
            c->plan->deadline);
     if (c->plan->finish)
