@@ -147,6 +147,9 @@ valgrind: ## a short run of the tests under valgrind
 	@scripts/deps dev
 	@VALGRIND=1 $(MAKE) test LIBC=glibc SAN=
 
+soak: all ## SOAK_SECONDS=180 of mixed traffic through mode=http, with aborts on all sides
+	@FWATCHDOG=$(PROGRAM) tests/soak/soak-http
+
 FUZZ_SECONDS ?= 30
 fuzz: ## run each tests/fuzz/fuzz_*.c for FUZZ_SECONDS=30 (needs clang's fuzzer)
 	@scripts/deps dev
@@ -209,5 +212,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo; sed -n 's/^##! /  /p' Makefile
 
-.PHONY: run install test check test-run valgrind fuzz fuzz-run format lint clean help
+.PHONY: run install test check test-run valgrind soak fuzz fuzz-run format lint clean help
 .PHONY: bench-fork bench-http bench-http-run bench-idle bench-rest

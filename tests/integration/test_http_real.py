@@ -354,12 +354,15 @@ def test_events_reach_every_listener(node):
         assert node.call("POST", "/event", body=b"t").body == b"10"
         for r, a in zip(readers, answers):
             r.read_until(a, b"data: t\n\n" * i)
+    assert node.call("POST", "/over").status == 200
+    for r, a in zip(readers, answers):
+        assert r.rest(a).body == b"data: t\n\n" * 5
 
 
 def test_listener_that_leaves_is_gone_for_the_function(node):
     with node.connect() as stays:
         stays.request("GET", "/sse")
-        stays.begin()
+        a = stays.begin()
         for ending in ("close", "reset"):
             leaves = node.connect()
             leaves.request("GET", "/sse")
@@ -367,3 +370,5 @@ def test_listener_that_leaves_is_gone_for_the_function(node):
             assert node.call("POST", "/event", body=b"t").body == b"2"
             getattr(leaves, ending)()
             eventually(lambda: node.call("POST", "/event", body=b"t").body == b"1", "the function has noticed")
+        assert node.call("POST", "/over").status == 200
+        assert not stays.rest(a).cut

@@ -79,7 +79,9 @@ static bool has(const struct text *t, const char *part)
 struct run {
     /* What to do; absent members do nothing, `output` says BD_GO. */
     const char *script;
+    enum bd_stdout out_as;
     enum bd_stderr err;
+    bool ends_group;
     int64_t output_grace_ns, kill_grace_ns; /* 0: LONG */
     void (*started)(struct run *r);
     enum bd_flow (*output)(struct run *r, size_t len);
@@ -107,7 +109,9 @@ static struct text logged;
 static void test_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf,
                           size_t len)
 {
-    assert(to == BD_LOG_STDERR && stamp && strcmp(label, "stderr") == 0);
+    assert(stamp && strcmp(label, to == BD_LOG_STDERR ? "stderr" : "stdout") == 0);
+    if (to == BD_LOG_STDOUT)
+        add(&logged, "stdout: ", 8);
     add(&logged, buf, len);
     add(&logged, "|", 1);
 }
@@ -187,7 +191,9 @@ static int begin(struct run *r, struct bd_worker *w)
     struct bd_child_spec spec = {.path = "/bin/sh",
                                  .argv = argv,
                                  .envp = envp,
+                                 .out = r->out_as,
                                  .err = r->err,
+                                 .ends_group = r->ends_group,
                                  .output_grace_ns = r->output_grace_ns ? r->output_grace_ns : LONG,
                                  .kill_grace_ns = r->kill_grace_ns ? r->kill_grace_ns : LONG,
                                  .line_bytes = 100,

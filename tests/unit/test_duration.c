@@ -220,6 +220,41 @@ static void test_printed_form_is_read_back(void **state)
     }
 }
 
+static void test_seconds_printed(void **state)
+{
+    static const struct {
+        int64_t ns;
+        int decimals;
+        const char *text;
+    } rows[] = {
+        {0, 4, "0.0000"},
+        {0, 1, "0.0"},
+        {1, 9, "0.000000001"},
+        {1, 4, "0.0000"},
+        {2100 * US, 4, "0.0021"},
+        {49999, 4, "0.0000"},
+        {50000, 4, "0.0001"}, /* rounded */
+        {149999, 4, "0.0001"},
+        {150000, 4, "0.0002"},
+        {999949999, 4, "0.9999"},
+        {999950000, 4, "1.0000"},
+        {S, 6, "1.000000"},
+        {1500 * MS, 1, "1.5"},
+        {9950 * MS, 1, "10.0"},
+        {H + 1, 9, "3600.000000001"},
+        {INT64_MAX, 9, "9223372036.854775807"},
+        {INT64_MAX, 1, "9223372036.9"},
+        {-1500 * MS, 3, "-1.500"},
+        {-INT64_MAX, 9, "-9223372036.854775807"},
+    };
+    char buf[BD_DURATION_BYTES];
+
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        assert_ptr_equal(bd_seconds_print(buf, rows[i].ns, rows[i].decimals), buf);
+        assert_string_equal(buf, rows[i].text);
+    }
+}
+
 static void test_number(void **state)
 {
     static const struct {
@@ -269,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_whole_numbers_need_a_unit_elsewhere),
         cmocka_unit_test(test_printed),
         cmocka_unit_test(test_printed_form_is_read_back),
+        cmocka_unit_test(test_seconds_printed),
         cmocka_unit_test(test_number),
     };
 

@@ -181,11 +181,8 @@ static void put(enum bd_log_stream to, const struct bd_slice *piece, size_t piec
     for (size_t i = 0; i < pieces; i++)
         bytes += piece[i].len;
     room = log_buffer_room(b, bytes);
-    for (size_t i = 0; room && i < pieces; i++) {
-        if (piece[i].len)
-            memcpy(room, piece[i].p, piece[i].len);
-        room += piece[i].len;
-    }
+    for (size_t i = 0; room && i < pieces; i++)
+        room = bd_slice_put(room, piece[i]);
     if (room)
         log_buffer_commit(b, bytes);
     put_down(b, &own);

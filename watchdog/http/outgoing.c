@@ -4,11 +4,35 @@
 #include "outgoing.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
 
 void outgoing_init(struct outgoing *o, uv_stream_t *stream, outgoing_done *done)
 {
     o->stream = stream;
     o->done = done;
+    o->fd = -1;
+}
+
+/*
+ * One try, while libuv has nothing queued. It is a system call of the socket's own: write(2), which
+ * libuv would make, comes the long way round through the file system's layer. Bytes, 0 when the
+ * socket is full, or a UV_E code.
+ */
+static ssize_t try_send(struct outgoing *o, uv_buf_t *bufs, unsigned n)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)bufs, .msg_iovlen = n};
+    ssize_t sent;
+
+    if (o->fd < 0 && uv_fileno((uv_handle_t *)o->stream, &o->fd))
+        return UV_EBADF;
+    do {
+        sent = n == 1 ? send(o->fd, bufs->base, bufs->len, MSG_NOSIGNAL)
+                      : sendmsg(o->fd, &msg, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return sent;
+    return errno == EAGAIN || errno == ENOBUFS ? 0 : -errno;
 }
 
 static void on_written(uv_write_t *req, int status)
@@ -38,14 +62,13 @@ int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n)
 {
     uv_write_t *req = o->req;
     unsigned first;
-    int done = 0;
+    ssize_t done = 0;
+    int err;
 
     if (o->under_way == 0)
-        done = uv_try_write(o->stream, bufs, n);
-    if (done == UV_EAGAIN)
-        done = 0;
+        done = try_send(o, bufs, n);
     if (done < 0)
-        return done;
+        return (int)done;
     first = skip_written(bufs, n, (size_t)done);
     if (first == n)
         return 0;
@@ -54,10 +77,10 @@ int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n)
     assert(req < o->req + OUTGOING_MAX);
     req->data = o;
     o->under_way++;
-    done = uv_write(req, o->stream, bufs + first, n - first, on_written);
-    if (done == 0)
+    err = uv_write(req, o->stream, bufs + first, n - first, on_written);
+    if (err == 0)
         return 1;
     req->data = NULL;
     o->under_way--;
-    return done;
+    return err;
 }

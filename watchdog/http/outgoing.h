@@ -21,6 +21,7 @@ struct outgoing {
     uv_stream_t *stream;
     outgoing_done *done;
     unsigned under_way;
+    int fd; /* the stream's; -1: nothing was written yet */
 };
 
 /* Zeroed memory becomes a valid one. */

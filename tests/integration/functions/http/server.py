@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def head(self, status, length):
         self.send_response(status)
-        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(length))
         self.end_headers()
 
