@@ -29,6 +29,7 @@ struct function {
     int64_t backoff_ns;
     struct bd_deadline restart;
     bool stopping;
+    bool stopped; /* it ran when it was told to stop: its status does not matter */
 
     struct bd_pool *pool; /* NULL: nobody looks whether it listens */
     struct bd_fetch probe;
@@ -98,6 +99,7 @@ static int start(struct function *f, struct bd_error *err)
     };
     int failed;
 
+    f->began_ns = bd_now_ns();
     if (!spec.path)
         return bd_fail(err, "%s", what->command.error.text);
     failed = bd_child_start(&f->child, f->worker, &spec, &ops, f);
@@ -105,7 +107,6 @@ static int start(struct function *f, struct bd_error *err)
         bd_child_error(err, spec.path, failed);
         return -1;
     }
-    f->began_ns = bd_now_ns();
     look(f);
     return 0;
 }
@@ -157,7 +158,7 @@ static void on_ended(void *owner, const struct bd_exit *e)
 
     f->child = NULL;
     stop_looking(f);
-    if (!f->stopping || (e->status != 0 && e->signal != SIGTERM))
+    if (!f->stopped || (e->status != 0 && e->signal != SIGTERM))
         bd_log("Forked function has terminated: %s", bd_exit_text(text, e));
     if (!f->stopping && restarts(f, status)) {
         set_presence(f, BD_FUNCTION_STARTING);
@@ -165,7 +166,7 @@ static void on_ended(void *owner, const struct bd_exit *e)
         return;
     }
     set_presence(f, BD_FUNCTION_OVER);
-    f->over(f->arg, status);
+    f->over(f->arg, f->stopped ? 0 : status);
 }
 
 static void log_command(const struct bd_command *c)
@@ -214,6 +215,7 @@ void function_stop(struct function *f)
     f->stopping = true;
     bd_deadline_stop(&f->restart);
     if (f->child) {
+        f->stopped = !bd_child_has_exited(f->child);
         bd_child_end(f->child);
         return;
     }

@@ -12,8 +12,8 @@ struct function;
 
 /*
  * Starts it on `w`. 0, or -1 with a sentence when it cannot be started. `over` comes once, when it
- * has ended for good or function_stop() has ended it: `status` is that of a shell, its own or 128
- * and the signal's number.
+ * has ended for good: `status` is that of a shell, its own or 128 and the signal's number; or
+ * function_stop() has ended it: 0.
  */
 int function_open(struct function **ret_function, struct bd_worker *w, struct bd_function *what,
                   void (*over)(void *arg, int status), void *arg, struct bd_error *err);

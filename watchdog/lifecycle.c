@@ -241,6 +241,7 @@ static void on_function_over(void *arg, int status)
         uv_timer_start(&l->timer, on_drain_over, ms(ORPHANED_NS), 0);
         break;
     case STOP:
+        l->status = was_told(status) ? 0 : status;
         close_servers(l);
         break;
     case GONE: /* the start has failed */

@@ -131,6 +131,9 @@ void bd_child_resume(struct bd_child *c);
  */
 void bd_child_kill(struct bd_child *c);
 
+/* Asks the kernel: ended() may be on its way. */
+bool bd_child_has_exited(const struct bd_child *c);
+
 /*
  * It must end, and the owner stays to see that: the group gets SIGTERM now and SIGKILL after
  * kill_grace_ns, and ended() comes whatever output() keeps.

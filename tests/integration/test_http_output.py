@@ -87,7 +87,7 @@ def test_flaw_31_last_lines_are_not_lost(life, fd):
 
 def test_both_streams_and_many_lines(life):
     w = life.start()
-    text = {fd: b"".join(b"%d %d\n" % (fd, i) for i in range(20_000)) for fd in (1, 2)}
+    text = {fd: b"".join(b"%d, and a line of usual length: %d\n" % (fd, i) for i in range(20_000)) for fd in (1, 2)}
     with w.connect() as c, w.connect() as d:
         c.request("POST", "/print/1", body=text[1])
         d.request("POST", "/print/2", body=text[2])

@@ -90,7 +90,7 @@ static void test_named_by_connection(void **state)
 {
     check("A: 1\nConnection: b\nB: 2\nC: 3\n", "A: 1\nC: 3\n");
     check("B: 2\nb: 3\nConnection: B\n", "");
-    check("Connection: close, x-y ,\t, Z\nX-Y: 1\nz: 2\nX: 3\nClose: 4\n", "X: 3\n");
+    check("Connection: close, x-y ,\t, Z\nX-Y: 1\nz: 2\nX: 3\nClose: 4\n", "X: 3\nClose: 4\n");
     check("Connection: a\nA: 1\nB: 2\nC: 3\nConnection: b\n", "C: 3\n");
     check("Connection:  \nA: 1\n", "A: 1\n");
     check("Connection: ,,\nA: 1\n", "A: 1\n");
@@ -101,6 +101,30 @@ static void test_named_by_connection(void **state)
     check("Connection: Host, Content-Length, expect\nHost: h\nExpect: 100-continue\n",
           "Host: h\nExpect: 100-continue\n");
     check("Connection: Authorization, Cookie\nAuthorization: a\nCookie: c\nD: d\n", "D: d\n");
+}
+
+/* More names than that are refused by whoever asks first. */
+static void test_too_many_names(void **state)
+{
+    char text[40 * (BD_CONNECTION_NAMES_MAX + 4)];
+    struct bd_field field[2] = {{BD_SLICE("connection"), {text, 0}},
+                                {BD_SLICE("Connection"), {text, 0}}};
+    size_t len = 0;
+
+    assert_true(bd_connection_is_usable(field, 0));
+    assert_true(bd_connection_is_usable(field, 2));
+    for (int i = 0; i < BD_CONNECTION_NAMES_MAX; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "x%d, close, TE,, Host ,", i);
+    field[0].value.len = len;
+    assert_true(bd_connection_is_usable(field, 2));
+    field[1].value = BD_SLICE("Upgrade, keep-alive, Expect, Content-Length");
+    assert_true(bd_connection_is_usable(field, 2));
+    field[1].value = BD_SLICE("y");
+    assert_false(bd_connection_is_usable(field, 2));
+    field[1].name = BD_SLICE("Connectiom");
+    assert_true(bd_connection_is_usable(field, 2));
+    field[0].value.len += (size_t)snprintf(text + len, sizeof(text) - len, "y");
+    assert_false(bd_connection_is_usable(field, 2));
 }
 
 /* What is copied may be copied onto itself. */
@@ -170,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_end_to_end),
         cmocka_unit_test(test_hop_by_hop),
         cmocka_unit_test(test_named_by_connection),
+        cmocka_unit_test(test_too_many_names),
         cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_list_has),
         cmocka_unit_test(test_fields_list_has),

@@ -229,7 +229,7 @@ char *bd_seconds_print(char buf[BD_DURATION_BYTES], int64_t ns, int decimals)
 
     for (int i = decimals; i < 9; i++)
         unit *= 10;
-    n = ((uint64_t)(ns < 0 ? -ns : ns) + unit / 2) / unit;
+    n = ((ns < 0 ? -(uint64_t)ns : (uint64_t)ns) + unit / 2) / unit;
     *--p = '\0';
     do {
         if (digits++ == decimals)

@@ -34,7 +34,7 @@ enum conn_read {
 
 struct conn {
     uv_tcp_t tcp;
-    /* At most an interim answer, a head that left at the end of a turn, and the first piece. */
+    /* At most an interim answer, a 100, a head that left at the end of a turn, the first piece. */
     struct outgoing out;
     uv_shutdown_t shutdown;
     struct host *host;

@@ -144,7 +144,7 @@ static void start_mode(struct exchange *x)
 
     x->pub.mode->start(&x->pub);
     /* After start(), so that a deadline of the mode with the same length comes first. */
-    if (c->x == x && x->state == EXCHANGE_OPEN)
+    if (c->x == x && x->state == EXCHANGE_OPEN && x->reply.framing != REPLY_RAW)
         start_write_timeout(x, x->pub.began_ns);
 }
 

@@ -144,10 +144,17 @@ void fetch_release(struct bd_fetch *f)
     give_up_kept(f);
 }
 
+/* Not when nobody listens: then it was no idle link that was closed, but a server that has ended.
+ */
+static bool can_try_again(const struct bd_fetch *f)
+{
+    return !f->answered && !f->retried && !f->kept_lost && !f->pool->scouting;
+}
+
 void fetch_failed(struct bd_fetch *f, const char *why, bool link_was_used)
 {
     f->link = NULL;
-    if (link_was_used && !f->answered && !f->retried && !f->kept_lost) {
+    if (link_was_used && can_try_again(f)) {
         f->retried = true;
         pool_want(f->pool, f);
         return;

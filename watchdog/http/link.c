@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "fetch.h"
 
@@ -207,6 +208,17 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(l->in.buf + l->in.len, (unsigned)(l->in.cap - l->in.len));
 }
 
+/* libuv takes a reset that comes behind bytes for an end of file; the socket still knows. */
+static int reset_at_end(const struct bd_link *l)
+{
+    socklen_t len = sizeof(int);
+    int err = 0, fd;
+
+    if (uv_fileno(&l->io.handle, &fd) || getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len))
+        return 0;
+    return -err;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct bd_link *l = stream->data;
@@ -217,7 +229,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n < 0) {
         l->fin = true;
         l->reading = false;
-        l->read_error = n == UV_EOF ? 0 : (int)n;
+        l->read_error = n == UV_EOF ? reset_at_end(l) : (int)n;
     }
     if (l->in.len == 0)
         input_release(&l->in, l->pool->worker);

@@ -9,7 +9,7 @@
 
 #include <uv.h>
 
-#define OUTGOING_MAX 3 /* writes under way at a time; who writes keeps to it */
+#define OUTGOING_MAX 4 /* writes under way at a time; who writes keeps to it */
 
 struct outgoing;
 

@@ -61,7 +61,7 @@ static void serve(struct bd_pool *p, struct bd_link *l, struct bd_fetch *f)
 {
     pool_forget(p, f);
     link_serve(l, f);
-    if (f->link == l && f->ops->linked)
+    if (l->f == f && f->ops->linked) /* else it has left, and may be gone */
         f->ops->linked(f->owner);
 }
 
@@ -187,6 +187,26 @@ static void match(struct bd_pool *p)
     }
 }
 
+/*
+ * A second try does not wait for a server to come back: what it was sent for may be what has ended
+ * the server.
+ */
+static void fail_second_tries(struct bd_pool *p, const char *why)
+{
+    struct bd_queue *q, *next;
+
+    for (q = p->waiting.next; q != &p->waiting; q = next) {
+        struct bd_fetch *f = BD_CONTAINER(q, struct bd_fetch, waiting);
+
+        next = q->next;
+        if (!f->retried)
+            continue;
+        pool_forget(p, f);
+        fetch_failed(f, why, false);
+        next = p->waiting.next; /* whoever was told may have done anything */
+    }
+}
+
 static bool try_next_address(struct bd_pool *p, unsigned next)
 {
     if (next == 0 || next >= p->addresses || p->conf.upstream->place->socket_path)
@@ -205,7 +225,9 @@ void pool_dialed(struct bd_pool *p, struct bd_link *l, int err, unsigned next_ad
     if (p->closing)
         return;
     if (err) {
-        p->addresses = 0;                       /* ask again */
+        p->addresses = 0; /* ask again */
+        if (err != UV_EAGAIN)
+            fail_second_tries(p, uv_strerror(err));
         if (err == UV_EAGAIN || is_starting(p)) /* EAGAIN: a unix socket's backlog is full */
             retry_later(p);
         else

@@ -82,7 +82,8 @@ static enum response_result complete(struct response *r)
         r->pub.body = r->pub.declared;
     else
         r->pub.body = BD_BODY_UNTIL_CLOSE;
-    r->keep_alive = r->pub.body != BD_BODY_UNTIL_CLOSE && wants_keep_alive(r);
+    r->keep_alive = r->pub.body != BD_BODY_UNTIL_CLOSE && wants_keep_alive(r) &&
+                    !(chunked && parser->http_minor == 0); /* RFC 9112, 6.1 */
     return RESPONSE_COMPLETE;
 }
 

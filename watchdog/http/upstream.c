@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
+#include "bandog/log.h"
 #include "place.h"
 
 static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -108,7 +109,7 @@ static int parse_unix(struct bd_upstream *u, const char *rest, struct bd_error *
 {
     const char *slash = strchr(rest, '/');
     size_t len = slash && slash != rest ? (size_t)(slash - rest) : strlen(rest);
-    char *path = u->place->text = copy(rest, len);
+    char *path = u->place->text = copy(rest, len), shown[512];
 
     if (!decode(path) || *path != '/' || !path[1])
         return bd_fail(err, "names no socket; allowed: http+unix:///path/of/socket");
@@ -118,7 +119,7 @@ static int parse_unix(struct bd_upstream *u, const char *rest, struct bd_error *
     u->place->socket_path = path;
     u->base = base_of(rest + len);
     u->authority = BD_SLICE("localhost");
-    u->url = joined("http+unix://", path, u->base.p).p;
+    u->url = joined("http+unix://", bd_printable_text(shown, sizeof(shown), path), u->base.p).p;
     return 0;
 }
 
@@ -190,11 +191,12 @@ static int parse_tcp(struct bd_upstream *u, const char *rest, struct bd_error *e
     struct bd_upstream_place *place = u->place;
     char *text = place->text = copy(rest, len), *at = strrchr(text, '@');
     const char *authority = at ? rest + (at - text) + 1 : rest;
-    bool six = *authority == '[';
+    bool six = *authority == '[', has_password;
     int port;
 
     if (at)
         *at = '\0';
+    has_password = at && strchr(text, ':');
     if (at && !decode(text))
         return bd_fail(err, "has a bad escape in its user or password");
     if (!split_authority(at ? at + 1 : text, &place->host, &place->port) ||
@@ -206,10 +208,15 @@ static int parse_tcp(struct bd_upstream *u, const char *rest, struct bd_error *e
     } else {
         add_address(place, place->host, port);
     }
-    if (place->addresses == 0 && (six || !is_name(place->host)))
+    if (six ? place->addresses == 0 || place->address->any.sa_family != AF_INET6
+            : place->addresses == 0 && !is_name(place->host))
         return bd_fail(err, "names no host; allowed: http://HOST:PORT");
-    if (at)
-        u->authorization = basic(text);
+    if (at) {
+        struct bd_slice userinfo = joined(text, has_password ? "" : ":", "");
+
+        u->authorization = basic(userinfo.p);
+        free((char *)userinfo.p);
+    }
     u->authority = bd_slice_of(copy(authority, (size_t)(rest + len - authority)));
     u->base = base_of(rest + len);
     u->url = joined("http://", u->authority.p, u->base.p).p;

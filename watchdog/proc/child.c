@@ -483,6 +483,11 @@ void bd_child_kill(struct bd_child *c)
     child_leave(c);
 }
 
+bool bd_child_has_exited(const struct bd_child *c)
+{
+    return c->exited || process_has_exited(c->pid);
+}
+
 void bd_child_end(struct bd_child *c)
 {
     assert(c->ops);
