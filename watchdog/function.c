@@ -29,7 +29,8 @@ struct function {
     int64_t backoff_ns;
     struct bd_deadline restart;
     bool stopping;
-    bool stopped; /* it ran when it was told to stop: its status does not matter */
+    int64_t stopped_ns; /* when it was told to stop; 0: it was not, or had ended by itself */
+    bool killed;        /* SIGKILL was sent */
 
     struct bd_pool *pool; /* NULL: nobody looks whether it listens */
     struct bd_fetch probe;
@@ -150,15 +151,29 @@ static bool restarts(const struct function *f, int status)
     return false;
 }
 
+/*
+ * Has it ended because it was told to? How it does that is its own business; but a signal that we
+ * have not sent tells that somebody else was faster.
+ */
+static bool was_stopped(const struct function *f, const struct bd_exit *e)
+{
+    if (f->stopped_ns == 0)
+        return false;
+    if (e->signal == 0 || e->signal == SIGTERM || f->killed)
+        return true;
+    return e->signal == SIGKILL && bd_now_ns() - f->stopped_ns >= f->what->kill_grace_ns;
+}
+
 static void on_ended(void *owner, const struct bd_exit *e)
 {
     struct function *f = owner;
+    bool stopped = was_stopped(f, e);
     int status = e->status >= 0 ? e->status : 128 + e->signal;
     char text[64];
 
     f->child = NULL;
     stop_looking(f);
-    if (!f->stopped || (e->status != 0 && e->signal != SIGTERM))
+    if (!stopped || (e->status != 0 && e->signal != SIGTERM))
         bd_log("Forked function has terminated: %s", bd_exit_text(text, e));
     if (!f->stopping && restarts(f, status)) {
         set_presence(f, BD_FUNCTION_STARTING);
@@ -166,7 +181,7 @@ static void on_ended(void *owner, const struct bd_exit *e)
         return;
     }
     set_presence(f, BD_FUNCTION_OVER);
-    f->over(f->arg, f->stopped ? 0 : status);
+    f->over(f->arg, stopped ? 0 : status);
 }
 
 static void log_command(const struct bd_command *c)
@@ -209,13 +224,14 @@ int function_open(struct function **ret_function, struct bd_worker *w, struct bd
 void function_stop(struct function *f)
 {
     if (f->stopping && f->child) {
+        f->killed = true;
         bd_child_kill_all(f->worker);
         return;
     }
     f->stopping = true;
     bd_deadline_stop(&f->restart);
     if (f->child) {
-        f->stopped = !bd_child_has_exited(f->child);
+        f->stopped_ns = bd_child_has_exited(f->child) ? 0 : bd_now_ns();
         bd_child_end(f->child);
         return;
     }

@@ -3,8 +3,10 @@
 import sys
 
 from harness import FUNCTIONS, free_port
+from http_client import assert_failure
 
 PROGRAM = FUNCTIONS / "http" / "life.py"
+TERMINATED = "Forked function has terminated: "
 
 
 class Life:
@@ -21,3 +23,13 @@ class Life:
         url = f"http://127.0.0.1:{self.port}"
         settings = {"mode": "http", "http_upstream_url": url, "workers": "1", **self.gate.env, **changes}
         return self.watchdog(fprocess or self.command(*steps), **settings)
+
+    def end(self, w, number):
+        """
+        Has the function end with a status, or by a signal when that is negative, and waits until the
+        watchdog has seen it. The call has no answer; it is too long to be made again.
+        """
+        seen = len([m for m in w.messages() if m.startswith(TERMINATED)])
+        a = w.call("POST", f"/exit/{number}" if number >= 0 else f"/kill/{-number}", body=b"x" * 70_000)
+        assert_failure(a, 502)
+        w.wait_for_log("^" + TERMINATED, count=seen + 1)

@@ -22,13 +22,15 @@ def life(watchdog, gate):
     return Life(watchdog, gate)
 
 
+def pid_of(w):
+    """The function's process id, by its own answer."""
+    a = w.call("GET", "/")
+    assert a.status == 200, a
+    return int(a.body)
+
+
 def is_ready(w):
     return w.call("GET", "/_/ready").status == 200
-
-
-def kill(c, number):
-    """Has the function end with a status, or by a signal when that is negative. There is no answer."""
-    return c.call("GET", f"/exit/{number}" if number >= 0 else f"/kill/{-number}")
 
 
 # --- start ------------------------------------------------------------------------------------------------------------
@@ -183,14 +185,14 @@ def test_watchdog_ends_with_its_function(life, number, status, text):
     """Calls get their 502 first. The end with status 0 counts, too: a dead function must not look alive."""
     w = life.start()
     lock = w.lock
-    with w.connect() as waits, w.connect() as half, w.connect() as killer, w.connect() as idle:
+    with w.connect() as waits, w.connect() as half, w.connect() as idle:
         assert idle.call("GET", "/status/200").status == 200
         waits.request("POST", "/wait", body=b"x")
         assert life.gate.word() == "call"
         half.request("GET", "/half")
         a = half.begin()
         assert life.gate.word() == "half"
-        assert_failure(kill(killer, number), 502)
+        life.end(w, number)
         assert_failure(waits.answer(), 502)
         assert half.rest(a).cut and a.body == b"x" * 10
         idle.assert_closed()
@@ -239,8 +241,7 @@ def test_group_of_a_function_that_has_ended(life):
     assert w.call("GET", "/hold").body == b"held"
     assert w.call("GET", "/hold-stubborn").body == b"held"
     others = [life.gate.started(), life.gate.started()]
-    with w.connect() as c:
-        kill(c, 3)
+    life.end(w, 3)
     w.ended(3)
     for pid in others:
         wait_gone(pid)
@@ -275,15 +276,12 @@ def test_function_that_closes_its_streams_is_alive(watchdog, upstream, gate):
 )
 def test_restart(life, restart, number, again):
     w = life.start(restart=restart)
-    with w.connect() as c:
-        first = c.call("GET", "/").body
-        assert_failure(kill(c, number), 502)
-        if not again:
-            w.ended(number)
-            return
-        second = c.call("GET", "/").body
-        assert first != second
-    w.wait_for_log("^Forked function has terminated: ")
+    first = pid_of(w)
+    life.end(w, number)
+    if not again:
+        w.ended(number)
+        return
+    assert pid_of(w) != first
     w.wait_for_log("^Starting the function again in 100ms$")
     assert w.lock.exists()
 
@@ -296,7 +294,7 @@ def test_calls_are_held_during_a_restart(life, workers):
         life.gate.open()
         in_flight.request("GET", "/wait")
         assert life.gate.word() == "call"
-        assert_failure(kill(a, 3), 502)
+        life.end(w, 3)
         assert_failure(in_flight.answer(), 502)
         pid = life.gate.started()
         a.request("POST", "/", body=b"hello")
@@ -346,25 +344,25 @@ def test_program_that_has_gone_and_comes_back(life, scratch):
 
     write()
     w = life.start(fprocess=str(program), restart="always")
+    first = pid_of(w)
+    program.unlink()
+    life.end(w, 0)
+    w.wait_for_log(f"^Forked function cannot be started: .*{program}: no such file or directory$")
     with w.connect() as c:
-        first = c.call("GET", "/").body
-        program.unlink()
-        assert_failure(kill(c, 0), 502)
-        w.wait_for_log(f"^Forked function cannot be started: .*{program}: no such file or directory$")
         c.request("GET", "/")
         write()
-        assert c.answer().body != first
+        a = c.answer()
+        assert a.status == 200 and int(a.body) != first
 
 
 def test_group_is_ended_before_a_restart(life):
     w = life.start(restart="always")
-    with w.connect() as c:
-        for path in ("/hold", "/hold-stubborn"):
-            assert c.call("GET", path).body == b"held"
-            other = life.gate.started()
-            kill(c, 0)
-            c.call("GET", "/")
-            wait_gone(other)
+    for path in ("/hold", "/hold-stubborn"):
+        assert w.call("GET", path).body == b"held"
+        other = life.gate.started()
+        life.end(w, 0)
+        pid_of(w)
+        wait_gone(other)
 
 
 def test_many_restarts_keep_nothing(life):
@@ -372,10 +370,9 @@ def test_many_restarts_keep_nothing(life):
     w = life.start(restart="always")
 
     def work():
-        with w.connect() as c:
-            first = c.call("GET", "/").body
-            assert_failure(kill(c, 0), 502)
-            assert c.call("GET", "/").body != first
+        first = pid_of(w)
+        life.end(w, 0)
+        assert pid_of(w) != first
         eventually(lambda: is_ready(w), "it is ready")
 
     work()

@@ -103,6 +103,7 @@ def test_output_of_each_life_is_logged(life, fd):
     w = life.start(restart="always")
     for i in range(3):
         assert w.call("POST", f"/last/{fd}/0", body=b"life %d" % i).status == 502
+        w.wait_for_log("^Starting the function again", count=i + 1)
     assert w.call("GET", "/status/200").status == 200
     w.stop()
     assert lines_of(w, fd) == ["life 0", "life 1", "life 2"]
