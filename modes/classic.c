@@ -132,7 +132,7 @@ static void respond(struct call *call, int status, int64_t length)
     if (type.len > 0)
         field[n++] = (struct bd_field){BD_SLICE("Content-Type"), type};
     if (status == 200)
-        field[n++] = fork_duration_field(call->x);
+        field[n++] = bd_duration_field(call->x, bd_now_ns());
     bd_respond(call->x, status, field, n, length);
     if (status == 200 && conf_of(call)->debug_headers)
         debug_headers(call->x, "out", field, n);

@@ -273,11 +273,3 @@ void fork_abort(struct call *call)
         bd_child_kill(call->child);
     call->child = NULL;
 }
-
-struct bd_field fork_duration_field(struct bd_exchange *x)
-{
-    char *seconds = bd_arena_alloc(&x->arena, BD_DURATION_BYTES);
-
-    bd_seconds_print(seconds, bd_now_ns() - x->began_ns, 6);
-    return (struct bd_field){BD_SLICE("X-Duration-Seconds"), bd_slice_of(seconds)};
-}

@@ -102,9 +102,6 @@ void fork_body_end(struct bd_exchange *x);
  */
 void fork_release_body(struct call *call);
 
-/* X-Duration-Seconds: since the head, with six decimals; the value lives in the arena. */
-struct bd_field fork_duration_field(struct bd_exchange *x);
-
 /* Sends the process away; for abort() and deadline(). */
 void fork_abort(struct call *call);
 

@@ -26,14 +26,6 @@ static void release(struct relay *r)
     r->held = NULL;
 }
 
-static struct bd_field duration_field(struct bd_exchange *x, int64_t at_ns)
-{
-    char *seconds = bd_arena_alloc(&x->arena, BD_DURATION_BYTES);
-
-    bd_seconds_print(seconds, at_ns - x->began_ns, 6);
-    return (struct bd_field){BD_SLICE("X-Duration-Seconds"), bd_slice_of(seconds)};
-}
-
 /* An answer of our own. Last statement. */
 static void refuse(struct relay *r, int status, const char *text)
 {
@@ -41,7 +33,7 @@ static void refuse(struct relay *r, int status, const char *text)
     const struct bd_field field[] = {
         {BD_SLICE("Content-Type"), BD_SLICE("text/plain; charset=utf-8")},
         {BD_SLICE("X-Openfaas-Internal"), BD_SLICE("of-watchdog")},
-        duration_field(x, bd_now_ns()),
+        bd_duration_field(x, bd_now_ns()),
     };
 
     release(r);
@@ -81,7 +73,7 @@ static void respond(struct relay *r, const struct bd_response *a, const char *ty
             !bd_slice_ieq(field[i].name, BD_SLICE("x-duration-seconds")))
             field[kept++] = field[i];
     if (!r->forward.streams)
-        field[kept++] = duration_field(x, r->head_ns);
+        field[kept++] = bd_duration_field(x, r->head_ns);
     if (type)
         field[kept++] = (struct bd_field){BD_SLICE("Content-Type"), bd_slice_of(type)};
     bd_respond_with(x, a->status, a->reason, field, kept, answer_length(r, a));

@@ -46,7 +46,7 @@ static void respond(struct call *call, int status, int64_t length)
 {
     struct bd_field field[2] = {
         {BD_SLICE("Content-Type"), bd_slice_of(call->conf->content_type)},
-        fork_duration_field(call->x),
+        bd_duration_field(call->x, bd_now_ns()),
     };
 
     bd_respond(call->x, status, field, 2, length);

@@ -158,6 +158,9 @@ void bd_set_deadline(struct bd_exchange *x, int64_t ns, const char *name, const 
 #define BD_ADDRESS_BYTES 48
 char *bd_peer_address(const struct bd_exchange *x, char buf[BD_ADDRESS_BYTES]);
 
+/* X-Duration-Seconds: from began_ns to `at_ns`, with six decimals; the value lives in the arena. */
+struct bd_field bd_duration_field(struct bd_exchange *x, int64_t at_ns);
+
 /* Seconds since began_ns. */
 double bd_elapsed_s(const struct bd_exchange *x);
 

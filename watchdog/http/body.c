@@ -81,3 +81,19 @@ enum body_result body_feed(struct body *b, char *buf, size_t len, struct bd_slic
         return count(b, buf, len, ret_piece, ret_used);
     }
 }
+
+size_t body_print_size_line(char line[BODY_SIZE_LINE_BYTES], size_t n)
+{
+    static const char hex[] = "0123456789abcdef";
+    char digits[16];
+    size_t at = sizeof(digits), len;
+
+    do {
+        digits[--at] = hex[n & 15];
+        n >>= 4;
+    } while (n > 0);
+    len = sizeof(digits) - at;
+    memcpy(line, digits + at, len);
+    memcpy(line + len, "\r\n", 2);
+    return len + 2;
+}

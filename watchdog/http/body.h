@@ -32,6 +32,10 @@ void body_init(struct body *b, struct message *msg, int64_t length);
 enum body_result body_feed(struct body *b, char *buf, size_t len, struct bd_slice *ret_piece,
                            size_t *ret_used);
 
+/* The line before a chunk of `n` bytes (RFC 9112, 7.1); returns its length. */
+#define BODY_SIZE_LINE_BYTES 20
+size_t body_print_size_line(char line[BODY_SIZE_LINE_BYTES], size_t n);
+
 static inline bool body_complete(const struct body *b)
 {
     return b->left == 0;

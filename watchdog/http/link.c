@@ -114,18 +114,6 @@ static enum bd_flow write_out(struct bd_link *l, uv_buf_t *bufs, unsigned n)
     return result > 0 ? BD_WAIT : BD_GO;
 }
 
-static size_t print_chunk_size(char line[20], size_t n)
-{
-    int len = 0;
-
-    for (int shift = 60; shift >= 0; shift -= 4)
-        if (len > 0 || n >> shift & 15 || shift == 0)
-            line[len++] = "0123456789abcdef"[n >> shift & 15];
-    line[len++] = '\r';
-    line[len++] = '\n';
-    return (size_t)len;
-}
-
 /* The head's turn has come if it did not leave yet. */
 static unsigned add_head(struct bd_link *l, uv_buf_t *buf)
 {
@@ -147,7 +135,7 @@ enum bd_flow link_write(struct bd_link *l, const char *p, size_t len)
     unsigned n = add_head(l, buf);
 
     if (chunked)
-        buf[n++] = uv_buf_init(l->size_line, (unsigned)print_chunk_size(l->size_line, len));
+        buf[n++] = uv_buf_init(l->size_line, (unsigned)body_print_size_line(l->size_line, len));
     if (len > 0)
         buf[n++] = uv_buf_init((char *)p, (unsigned)len);
     if (chunked)

@@ -55,8 +55,8 @@ struct bd_link {
     bool hungry; /* counted in the pool's shared state */
     bool advancing, again;
     int64_t idle_since_ns;
-    struct bd_deadline wait; /* idle: when to look again; fresh: when it gets hungry */
-    char size_line[20];      /* of the chunk being written */
+    struct bd_deadline wait;              /* idle: when to look again; fresh: when it gets hungry */
+    char size_line[BODY_SIZE_LINE_BYTES]; /* of the chunk being written */
 };
 
 /* Dials the place's address with that number, or the socket. 0 or a UV_E code. */

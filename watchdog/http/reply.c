@@ -91,22 +91,6 @@ static void put_number(struct exchange *x, int64_t n)
     put(x, digits + at, sizeof(digits) - at);
 }
 
-static size_t print_size_line(char line[20], size_t n)
-{
-    static const char hex[] = "0123456789abcdef";
-    char digits[16];
-    size_t at = sizeof(digits), len;
-
-    do {
-        digits[--at] = hex[n & 15];
-        n >>= 4;
-    } while (n > 0);
-    len = sizeof(digits) - at;
-    memcpy(line, digits + at, len);
-    memcpy(line + len, "\r\n", 2);
-    return len + 2;
-}
-
 static struct bd_slice standard_reason(struct exchange *x, int status)
 {
     const char *reason = status_reason(status);
@@ -220,7 +204,7 @@ static void seal(struct exchange *x, bool whole)
     put(x, "\r\n", 2);
     if (r->held_len > 0 && r->framing != REPLY_EMPTY) {
         if (r->framing == REPLY_CHUNKED)
-            put(x, r->size_line, print_size_line(r->size_line, r->held_len));
+            put(x, r->size_line, body_print_size_line(r->size_line, r->held_len));
         put(x, r->held, r->held_len);
         if (r->framing == REPLY_CHUNKED)
             put(x, "\r\n", 2);
@@ -257,7 +241,7 @@ static enum bd_flow write_piece(struct exchange *x, const char *p, size_t len)
     if (r->framing == REPLY_EMPTY || len == 0) {
         len = 0;
     } else if (r->framing == REPLY_CHUNKED) {
-        size_t line = print_size_line(r->size_line, len);
+        size_t line = body_print_size_line(r->size_line, len);
 
         buf[n++] = uv_buf_init(r->size_line, (unsigned)line);
         buf[n++] = uv_buf_init((char *)p, (unsigned)len);

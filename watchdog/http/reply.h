@@ -14,6 +14,7 @@
 
 #include "bandog/slice.h"
 #include "bandog/worker.h"
+#include "body.h"
 
 #define REPLY_HOLD_BYTES 2048 /* body that may wait for the end of the turn */
 
@@ -44,7 +45,7 @@ struct reply {
     bool lent;         /* the last bd_send() said BD_WAIT */
     bool keep_alive;   /* the connection outlives this answer */
     struct bd_turn flush;
-    char size_line[20]; /* of the chunk being written */
+    char size_line[BODY_SIZE_LINE_BYTES]; /* of the chunk being written */
 };
 
 void reply_init(struct reply *r);

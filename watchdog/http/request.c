@@ -59,6 +59,14 @@ char *bd_peer_address(const struct bd_exchange *pub, char buf[BD_ADDRESS_BYTES])
     return buf;
 }
 
+struct bd_field bd_duration_field(struct bd_exchange *x, int64_t at_ns)
+{
+    char *seconds = bd_arena_alloc(&x->arena, BD_DURATION_BYTES);
+
+    bd_seconds_print(seconds, at_ns - x->began_ns, 6);
+    return (struct bd_field){BD_SLICE("X-Duration-Seconds"), bd_slice_of(seconds)};
+}
+
 double bd_elapsed_s(const struct bd_exchange *x)
 {
     return (double)(bd_now_ns() - x->began_ns) / 1e9;
