@@ -189,8 +189,8 @@ class Flood(threading.Thread):
         self.join(PATIENCE)
 
 
-# What four sockets on the way hold (the kernel lets them grow to 6 MB each), and two blocks of our own.
-HELD_BYTES = 26 << 20
+# What four sockets on the way hold (the kernel lets them grow), and two blocks of our own.
+HELD_BYTES = 64 << 20
 
 
 def test_slow_client_holds_the_function_back(proxied, upstream):
