@@ -1,19 +1,12 @@
-"""
-mode=http in little memory: idle clients, bodies of 1 GB, and two sides of different speed, of which
-the fast one is held back instead of being buffered.
-"""
+"""mode=http in little memory: idle clients, and bodies of 1 GB."""
 
-import fcntl
 import hashlib
 import os
-import socket
-import struct
-import termios
 import threading
 
 import pytest
 
-from harness import PATIENCE, SAN, eventually, status_kb
+from harness import PATIENCE, SAN, status_kb
 from http_client import request_bytes
 
 pytestmark = [pytest.mark.serial, pytest.mark.skipif(bool(SAN), reason="sanitizers have memory of their own")]
@@ -145,79 +138,3 @@ def test_chunked_gigabyte_both_ways(proxied, upstream):
         sender.join(PATIENCE)
         assert (a.status, a.cut, got) == (200, False, GB)
         assert_grew_little(w, before)
-
-
-# --- one side is slow -------------------------------------------------------------------------------------------------
-
-
-def unsent(sock):
-    """Bytes that the kernel has not got acknowledged."""
-    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
-
-
-class Flood(threading.Thread):
-    """Sends without end until the socket is shut."""
-
-    def __init__(self, sock):
-        super().__init__(daemon=True)
-        self.socket = sock
-        self.sent = 0
-        sock.settimeout(None)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
-        self.start()
-
-    def run(self):
-        try:
-            while True:
-                self.sent += self.socket.send(BLOCK[:65536])
-        except OSError:
-            pass
-
-    def wait_stuck(self):
-        """Until no more is taken: the same number a few times in a row, with bytes that do not leave."""
-        seen = []
-
-        def stuck():
-            seen.append(self.sent)
-            return len(seen) > 60 and len(set(seen[-60:])) == 1 and unsent(self.socket) > 0
-
-        eventually(stuck, "the flood is held back")
-        return self.sent
-
-    def end(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.join(PATIENCE)
-
-
-# What four sockets on the way hold (the kernel lets them grow), and two blocks of our own.
-HELD_BYTES = 64 << 20
-
-
-def test_slow_client_holds_the_function_back(proxied, upstream):
-    w = proxied(**LIMITS)
-    with w.connect(receive_buffer=65536) as c:
-        before = reset_peak(w)
-        c.request()
-        link = upstream.link()
-        link.request()
-        link.send(b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\n")
-        flood = Flood(link.socket)
-        assert flood.wait_stuck() < HELD_BYTES
-        assert status_kb(w.pid, "VmHWM") - before <= 1024
-        flood.end()
-
-
-def test_slow_function_holds_the_client_back(proxied, upstream):
-    w = proxied(**LIMITS)
-    with w.connect() as c:
-        before = reset_peak(w)
-        c.send(request_bytes("POST", fields=[("Content-Length", str(GB))]))
-        link = upstream.link()
-        link.head()
-        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        flood = Flood(c.socket)
-        assert flood.wait_stuck() < HELD_BYTES
-        assert status_kb(w.pid, "VmHWM") - before <= 1024
-        link.reset()
-        assert c.answer().status == 502
-        flood.end()
