@@ -106,9 +106,14 @@ static struct bd_function *http_function(void *conf)
 
 /* Workers */
 
+/* Where it is started again, its end may be seen here before it is known. */
 static bool is_starting(void *arg)
 {
-    return bd_function_presence(arg) == BD_FUNCTION_STARTING;
+    const struct bd_function *f = arg;
+    enum bd_presence presence = bd_function_presence(f);
+
+    return presence == BD_FUNCTION_STARTING ||
+           (presence == BD_FUNCTION_UP && f->restart != BD_RESTART_NEVER);
 }
 
 static int http_worker_start(struct bd_worker *w, const void *conf)

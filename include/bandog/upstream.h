@@ -7,8 +7,9 @@
  *
  * Everything but bd_upstream belongs to one worker. Bytes pass through without a copy: what a
  * callback is given lies in the link's read buffer, what is written lies where the owner has it.
- * The exception is a request on a link that was used before: it may turn out to be dead, and what
- * was sent until the first byte of an answer is kept, up to BD_BLOCK_BYTES, to be sent once more.
+ * The exception is a request on a link that was used before: it may turn out to be dead within
+ * moments, and what was sent until the first byte of an answer is kept, up to BD_BLOCK_BYTES, to be
+ * sent once more.
  */
 #ifndef BANDOG_UPSTREAM_H
 #define BANDOG_UPSTREAM_H
@@ -124,7 +125,8 @@ struct bd_fetch {
     bool kept_lost; /* more was sent than can be kept */
     bool finished;  /* bd_fetch_finish() was called */
     bool head_sent, end_sent;
-    bool answered; /* a byte of the answer has come */
+    int64_t linked_ns; /* when it got a link that was used before; 0: it did not */
+    bool answered;     /* a byte of the answer has come */
     bool retried;
     const struct bd_field *trailer;
     size_t trailers;

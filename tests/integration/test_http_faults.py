@@ -4,6 +4,8 @@ fails after it is an answer that cannot be taken for a whole one, and whatever h
 served, in its own slot (max_inflight=1), with its own answer.
 """
 
+import time
+
 import pytest
 
 from harness import eventually, free_port
@@ -306,6 +308,18 @@ def test_used_link_that_dies_is_replaced(single, upstream, raw, when, ending):
         new.answer(b"" if method == "HEAD" else b"fresh")
         a = c.answer(method)
         assert (a.status, a.body) == (200, b"" if method == "HEAD" else b"fresh")
+        assert upstream.no_link()
+
+
+def test_used_link_that_dies_late_is_not_replaced(single, upstream):
+    """A function that has worked on the call for a while has done something."""
+    with single().connect() as c:
+        old = idle_link(c, upstream)
+        c.send(KEPT["post"])
+        old.request()
+        time.sleep(1.1)
+        close(old)
+        assert_failure(c.answer(), 502)
         assert upstream.no_link()
 
 

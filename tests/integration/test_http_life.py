@@ -40,7 +40,8 @@ def test_starts_before_the_port_is_bound(life):
     w = life.start("say", "wait")
     life.gate.started()
     lines = w.messages()
-    assert lines.index(next(m for m in lines if m.startswith("Forking: "))) < lines.index(f"Listening on port: {w.port}")
+    begin = next(i for i, m in enumerate(lines) if m.startswith("Forking: "))
+    assert begin < lines.index(f"Listening on port: {w.port}")
     life.gate.open()
 
 

@@ -97,6 +97,13 @@ def test_both_streams_and_many_lines(life):
         assert lines_of(w, fd) == text[fd].decode().splitlines()
 
 
+def test_burst_of_short_lines(watchdog):
+    """With their prefixes they are many times as long; none is lost to a log that is read."""
+    w = watchdog("sh -c 'seq 30000; exec cat'", mode="http", http_upstream_url="http://127.0.0.1:1")
+    eventually(lambda: w.stdout().endswith("stdout: 30000\n"), "the last line is there")
+    assert [line.rpartition(": ")[2] for line in w.stdout().splitlines()] == [str(i) for i in range(1, 30_001)]
+
+
 @STREAMS
 def test_output_of_each_life_is_logged(life, fd):
     """Half a line of the one that has ended is not continued by the next."""
@@ -109,7 +116,7 @@ def test_output_of_each_life_is_logged(life, fd):
     assert lines_of(w, fd) == ["life 0", "life 1", "life 2"]
 
 
-def test_log_that_nobody_reads(life, gate):
+def test_log_that_nobody_reads(life):
     """What does not fit is lost; the function goes on."""
     read_end, write_end = os.pipe()
     try:

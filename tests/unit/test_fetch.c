@@ -269,7 +269,7 @@ static void fail_link_and_write_here(void *arg)
 
     l->f = NULL; /* as link.c does when it fails */
     link_close(l);
-    fetch_failed(c->fetch, "lost", true);
+    fetch_failed(c->fetch, "lost");
     assert(!c->fetch->link);
     write_here(c, " world", 6);
     bd_fetch_finish(c->fetch, NULL, 0);

@@ -12,6 +12,8 @@
 #include "link.h"
 #include "pool.h"
 
+#define TRY_AGAIN_NS (1000 * INT64_C(1000000)) /* at once, as seen by a busy machine */
+
 static void on_flush(struct bd_turn *t)
 {
     struct bd_fetch *f = BD_CONTAINER(t, struct bd_fetch, flush);
@@ -24,6 +26,7 @@ void bd_fetch_start(struct bd_fetch *f, struct bd_pool *p)
 {
     f->pool = p;
     f->link = NULL;
+    f->linked_ns = 0;
     f->flush = (struct bd_turn){0};
     f->lent = (struct bd_slice){NULL, 0};
     f->kept = NULL;
@@ -115,6 +118,7 @@ void fetch_drained(struct bd_fetch *f)
 void fetch_linked(struct bd_fetch *f, struct bd_link *l)
 {
     f->link = l;
+    f->linked_ns = l->used ? bd_now_ns() : 0;
     f->head_sent = f->end_sent = false;
     if (f->kept_len > 0)
         (void)link_write(l, f->kept, f->kept_len);
@@ -144,17 +148,20 @@ void fetch_release(struct bd_fetch *f)
     give_up_kept(f);
 }
 
-/* Not when nobody listens: then it was no idle link that was closed, but a server that has ended.
+/*
+ * A server that closes idle links does so at once. One that has worked on the request for a while
+ * has ended, or wants to be rid of it, and so has one that does not listen any more.
  */
 static bool can_try_again(const struct bd_fetch *f)
 {
-    return !f->answered && !f->retried && !f->kept_lost && !f->pool->scouting;
+    return f->linked_ns > 0 && bd_now_ns() - f->linked_ns < TRY_AGAIN_NS && !f->answered &&
+           !f->retried && !f->kept_lost && !f->pool->scouting;
 }
 
-void fetch_failed(struct bd_fetch *f, const char *why, bool link_was_used)
+void fetch_failed(struct bd_fetch *f, const char *why)
 {
     f->link = NULL;
-    if (link_was_used && can_try_again(f)) {
+    if (can_try_again(f)) {
         f->retried = true;
         pool_want(f->pool, f);
         return;

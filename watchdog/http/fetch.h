@@ -22,7 +22,7 @@ void fetch_drained(struct bd_fetch *f);
 void fetch_answered(struct bd_fetch *f);
 
 /* Tells the owner, unless another try is possible. The link has let go of it. Last statement. */
-void fetch_failed(struct bd_fetch *f, const char *why, bool link_was_used);
+void fetch_failed(struct bd_fetch *f, const char *why);
 
 /* Gives back what it keeps; before the owner's last callback. */
 void fetch_release(struct bd_fetch *f);

@@ -80,12 +80,11 @@ void link_close(struct bd_link *l)
 static void failed(struct bd_link *l, const char *why)
 {
     struct bd_fetch *f = l->f;
-    bool used = l->used;
 
     l->f = NULL;
     link_close(l);
     if (f)
-        fetch_failed(f, why, used);
+        fetch_failed(f, why);
 }
 
 /* Writing */

@@ -54,7 +54,7 @@ static void fail_first(struct bd_pool *p, const char *why)
     if (!f)
         return;
     pool_forget(p, f);
-    fetch_failed(f, why, false);
+    fetch_failed(f, why);
 }
 
 static void serve(struct bd_pool *p, struct bd_link *l, struct bd_fetch *f)
@@ -202,7 +202,7 @@ static void fail_second_tries(struct bd_pool *p, const char *why)
         if (!f->retried)
             continue;
         pool_forget(p, f);
-        fetch_failed(f, why, false);
+        fetch_failed(f, why);
         next = p->waiting.next; /* whoever was told may have done anything */
     }
 }

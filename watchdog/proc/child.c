@@ -34,6 +34,9 @@
 /* Most processes are gone before it would pay to watch them: the pidfd is opened so late. */
 #define WATCH_NS (20 * INT64_C(1000000))
 
+/* Read at a time of what becomes log lines: 4096 empty ones with their prefixes fit the log. */
+#define LINES_BYTES 4096
+
 /* Without a pidfd the end of the process is asked for so often. */
 #define POLL_NS (10 * INT64_C(1000000))
 
@@ -408,10 +411,14 @@ static void watch_pipes(struct bd_child *c, const struct bd_child_spec *spec, co
                 spec->out == BD_STDOUT_LINES ? log_output : give_output, on_output_ready);
     reader_init(&c->err, c->worker, set, ours[2],
                 spec->err == BD_STDERR_LINES ? log_errput : give_errput, on_errput_ready);
-    if (spec->err == BD_STDERR_LINES)
+    if (spec->err == BD_STDERR_LINES) {
+        c->err.most = LINES_BYTES;
         lines_init(&c->err_lines, BD_LOG_STDERR, spec->prefix_lines, "stderr", spec->line_bytes);
-    if (spec->out == BD_STDOUT_LINES)
+    }
+    if (spec->out == BD_STDOUT_LINES) {
+        c->out.most = LINES_BYTES;
         lines_init(&c->out_lines, BD_LOG_STDOUT, spec->prefix_lines, "stdout", spec->line_bytes);
+    }
 }
 
 int bd_child_start(struct bd_child **ret_child, struct bd_worker *w,

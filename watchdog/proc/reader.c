@@ -21,7 +21,8 @@
 void reader_init(struct reader *r, struct bd_worker *worker, struct watches *set, int fd,
                  reader_take *take, void (*ready)(struct watch *w, uint32_t events))
 {
-    *r = (struct reader){.worker = worker, .take = take, .left = UINT64_MAX};
+    *r =
+        (struct reader){.worker = worker, .take = take, .most = BD_BLOCK_BYTES, .left = UINT64_MAX};
     watch_init(&r->watch, set, fd, EPOLLIN, ready);
     if (watch_is_open(&r->watch))
         watch_arm(&r->watch);
@@ -42,7 +43,7 @@ static enum bd_flow hand_over(struct reader *r, const char *block, size_t len)
 /* One read. True when another one may be worth it; `hung_up`: all writers are gone. */
 static bool read_once(struct reader *r, char *block, bool hung_up)
 {
-    size_t room = r->left < BD_BLOCK_BYTES ? (size_t)r->left : BD_BLOCK_BYTES;
+    size_t room = r->left < r->most ? (size_t)r->left : r->most;
     ssize_t n = read(r->watch.fd, block, room);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -24,6 +24,7 @@ struct reader {
     struct watch watch; /* closed: the stream has ended */
     struct bd_worker *worker;
     reader_take *take;
+    size_t most;   /* bytes given at a time */
     char *held;    /* the block whose bytes are kept; NULL: none */
     uint64_t left; /* bytes until the stream is taken for ended; UINT64_MAX: it ends by itself */
     bool taking;   /* take() is being called */
