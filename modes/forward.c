@@ -104,25 +104,17 @@ static bool has_own_body(struct bd_slice method)
            bd_slice_eq(method, BD_SLICE("PATCH"));
 }
 
-static char *put_field(char *to, struct bd_slice name, struct bd_slice value)
-{
-    to = bd_slice_put(to, name);
-    to = bd_slice_put(to, BD_SLICE(": "));
-    to = bd_slice_put(to, value);
-    return bd_slice_put(to, BD_SLICE("\r\n"));
-}
-
 static char *put_framing(char *to, const struct bd_request *r, const struct forward *f,
                          int64_t length)
 {
-    char digits[24];
+    char room[20];
 
     if (length < 0)
-        return put_field(to, BD_SLICE("Transfer-Encoding"), BD_SLICE("chunked"));
+        return bd_field_put(to, BD_SLICE("Transfer-Encoding"), BD_SLICE("chunked"));
     if (length == 0 && !f->has_length && !has_own_body(r->method))
         return to;
-    snprintf(digits, sizeof(digits), "%lld", (long long)length);
-    return put_field(to, BD_SLICE("Content-Length"), bd_slice_of(digits));
+    return bd_field_put(to, BD_SLICE("Content-Length"),
+                        bd_slice_digits(room + sizeof(room), (uint64_t)length));
 }
 
 static bool is_forwarded_for(const struct bd_field *field)
@@ -165,7 +157,7 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
         bytes += via.len + (f->upgrade ? f->upgrade->value.len : 0);
     }
     for (size_t i = 0; i < fields; i++)
-        bytes += field[i].name.len + field[i].value.len + 4;
+        bytes += field[i].name.len + field[i].value.len + BD_FIELD_BYTES;
     head = to = bd_arena_alloc(&x->arena, bytes);
 
     to = bd_slice_put(to, r->method);
@@ -173,7 +165,7 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
     to = bd_slice_put(to, u->base);
     to = bd_slice_put(to, target);
     to = bd_slice_put(to, BD_SLICE(" HTTP/1.1\r\n"));
-    to = put_field(to, BD_SLICE("Host"), host);
+    to = bd_field_put(to, BD_SLICE("Host"), host);
     for (size_t i = 0; i < fields; i++) {
         struct bd_slice name = field[i].name;
 
@@ -181,21 +173,21 @@ struct bd_slice forward_head(struct bd_exchange *x, const struct forward *f,
             (name.len == 6 && !expect && NAME_IS(name, "expect")) ||
             (f->streams && is_forwarded_for(&field[i])))
             continue;
-        to = put_field(to, name, field[i].value);
+        to = bd_field_put(to, name, field[i].value);
     }
     if (u->authorization.len > 0 && !f->has_authorization)
-        to = put_field(to, BD_SLICE("Authorization"), u->authorization);
+        to = bd_field_put(to, BD_SLICE("Authorization"), u->authorization);
     if (f->streams)
-        to = put_field(to, BD_SLICE("X-Forwarded-For"), via);
+        to = bd_field_put(to, BD_SLICE("X-Forwarded-For"), via);
     if (f->te_trailers) {
-        to = put_field(to, BD_SLICE("TE"), BD_SLICE("trailers"));
+        to = bd_field_put(to, BD_SLICE("TE"), BD_SLICE("trailers"));
         if (!f->upgrades)
-            to = put_field(to, BD_SLICE("Connection"), BD_SLICE("TE"));
+            to = bd_field_put(to, BD_SLICE("Connection"), BD_SLICE("TE"));
     }
     if (f->upgrades) {
-        to = put_field(to, BD_SLICE("Connection"),
-                       f->te_trailers ? BD_SLICE("Upgrade, TE") : BD_SLICE("Upgrade"));
-        to = put_field(to, BD_SLICE("Upgrade"), f->upgrade->value);
+        to = bd_field_put(to, BD_SLICE("Connection"),
+                          f->te_trailers ? BD_SLICE("Upgrade, TE") : BD_SLICE("Upgrade"));
+        to = bd_field_put(to, BD_SLICE("Upgrade"), f->upgrade->value);
     }
     to = put_framing(to, r, f, length);
     to = bd_slice_put(to, BD_SLICE("\r\n"));

@@ -95,7 +95,6 @@ static int http_init(void *conf, struct bd_error *err)
     c->function.line_bytes = lines_bytes(&c->lines);
     c->function.kill_grace_ns = c->stop_grace_ns;
     bd_duration_print(c->exec_timeout, c->exec_timeout_ns);
-    bd_duration_print(c->start_timeout, START_NS);
     return 0;
 }
 

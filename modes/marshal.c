@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "bandog/base64.h"
 #include "environ.h"
 
 #define ENCODE_BYTES 12288 /* of body at a time, a multiple of 3 */
@@ -183,17 +184,6 @@ struct marshal *marshal_new(struct bd_exchange *x)
 
 /* Base64 (RFC 4648, section 4) */
 
-static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static char *encode(char *out, const unsigned char in[3])
-{
-    out[0] = digit[in[0] >> 2];
-    out[1] = digit[(in[0] & 3) << 4 | in[1] >> 4];
-    out[2] = digit[(in[1] & 15) << 2 | in[2] >> 6];
-    out[3] = digit[in[2] & 63];
-    return out + 4;
-}
-
 struct bd_slice marshal_take(struct marshal *m, struct bd_slice *body)
 {
     size_t n = body->len < ENCODE_BYTES ? body->len : ENCODE_BYTES;
@@ -206,7 +196,7 @@ struct bd_slice marshal_take(struct marshal *m, struct bd_slice *body)
     for (size_t i = 0; i < n; i++) {
         m->carry[m->carried++] = (unsigned char)body->p[i];
         if (m->carried == 3) {
-            out = encode(out, m->carry);
+            out = bd_base64_put(out, m->carry, 3);
             m->carried = 0;
         }
     }
@@ -220,13 +210,8 @@ struct bd_slice marshal_end(struct marshal *m)
     static const char end[] = "\"}}";
     char *out = m->text;
 
-    if (m->carried > 0) {
-        size_t carried = m->carried;
-
-        memset(m->carry + carried, 0, 3 - carried);
-        out = encode(out, m->carry);
-        memset(out - (3 - carried), '=', 3 - carried);
-    }
+    if (m->carried > 0)
+        out = bd_base64_put(out, m->carry, m->carried);
     memcpy(out, end, sizeof(end) - 1);
     out += sizeof(end) - 1;
     if (m->head_taken)

@@ -305,7 +305,7 @@ static void begin(struct relay *r, int64_t length)
     r->fetching = true;
     bd_fetch_start(&r->fetch, bd_worker_data(x->worker));
     if (!r->fetch.link && r->limit_ns <= 0)
-        bd_set_deadline(x, START_NS, "the time to start", r->conf->start_timeout);
+        bd_set_deadline(x, START_NS, "the time to start", START_TEXT);
     if (bd_expects_continue(x))
         bd_deadline_start(x->worker, &r->expect, EXPECT_NS, on_expect_over);
     if (length == 0)
@@ -393,7 +393,7 @@ void relay_body_end(struct bd_exchange *x)
         r->streams = true;
         if (r->limit_ns <= 0) {
             r->limit_ns = START_NS;
-            r->value = r->conf->start_timeout;
+            r->value = START_TEXT;
         }
         renew_limit(r, BD_GO);
     }

@@ -14,7 +14,9 @@
 #include "held.h"
 #include "lines_options.h"
 
-#define START_NS (30 * BD_NS_PER_S) /* for a function to listen, without an exec_timeout */
+/* For a function to listen, without an exec_timeout. */
+#define START_NS (30 * BD_NS_PER_S)
+#define START_TEXT "30s"
 
 /* The mode's settings. */
 struct http_conf {
@@ -29,7 +31,6 @@ struct http_conf {
     struct bd_function function;
     struct bd_pool_shared *shared;
     char exec_timeout[BD_DURATION_BYTES];
-    char start_timeout[BD_DURATION_BYTES];
 };
 
 /* The mode's state of one exchange; in its arena. */

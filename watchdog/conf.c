@@ -3,7 +3,6 @@
  */
 #include "conf.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -164,7 +163,7 @@ static bool is_target(const char *s)
     for (; *s; s++) {
         if ((unsigned char)*s <= ' ' || *s == 0x7f || *s == '#')
             return false;
-        if (*s == '%' && (!isxdigit((unsigned char)s[1]) || !isxdigit((unsigned char)s[2])))
+        if (*s == '%' && (!bd_is_hex(s[1]) || !bd_is_hex(s[2])))
             return false;
     }
     return true;

@@ -51,7 +51,6 @@ struct life {
     struct bd_server *metrics; /* NULL: off */
     struct builtin builtin;
     struct bd_route route[3];
-    bool metrics_done;
     struct function *function; /* NULL: the mode has none, or it is over */
     int status;                /* the program's, in the end */
 };
@@ -142,7 +141,6 @@ static void on_metrics_drained(void *arg)
 {
     struct life *l = arg;
 
-    l->metrics_done = true;
     close_all(l);
 }
 

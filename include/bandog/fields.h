@@ -23,6 +23,16 @@ bool bd_connection_is_usable(const struct bd_field *field, size_t n);
  */
 size_t bd_fields_end_to_end(struct bd_field *to, const struct bd_field *from, size_t n);
 
+/* "NAME: VALUE\r\n", as both are; takes BD_FIELD_BYTES more than they have. Returns the end. */
+#define BD_FIELD_BYTES 4
+static inline char *bd_field_put(char *to, struct bd_slice name, struct bd_slice value)
+{
+    to = bd_slice_put(to, name);
+    to = bd_slice_put(to, BD_SLICE(": "));
+    to = bd_slice_put(to, value);
+    return bd_slice_put(to, BD_SLICE("\r\n"));
+}
+
 /* Is `word` in the comma-separated list, in any case? */
 bool bd_list_has(struct bd_slice list, struct bd_slice word);
 

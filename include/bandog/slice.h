@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct bd_slice {
@@ -46,6 +47,23 @@ static inline char bd_ascii_lower(char c)
 static inline char bd_ascii_upper(char c)
 {
     return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+}
+
+static inline bool bd_is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+}
+
+/* A whole number, base 10, in the bytes before `end`; 20 are enough for any. */
+static inline struct bd_slice bd_slice_digits(char *end, uint64_t n)
+{
+    char *p = end;
+
+    do {
+        *--p = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return (struct bd_slice){p, (size_t)(end - p)};
 }
 
 /* The byte that two hexadecimal digits stand for; they must be digits. */

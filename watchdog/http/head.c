@@ -36,11 +36,6 @@ static bool is_host_byte(unsigned char c)
            (c && strchr(extra, c));
 }
 
-static bool is_hex(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
-}
-
 static enum head_result refuse(struct head *h, int status, const char *detail)
 {
     h->refusal = (struct head_refusal){status, detail};
@@ -122,8 +117,7 @@ static bool escapes_are_good(struct bd_slice path)
     for (size_t i = 0; i < path.len; i++) {
         if (path.p[i] != '%')
             continue;
-        if (i + 2 >= path.len || !is_hex((unsigned char)path.p[i + 1]) ||
-            !is_hex((unsigned char)path.p[i + 2]))
+        if (i + 2 >= path.len || !bd_is_hex(path.p[i + 1]) || !bd_is_hex(path.p[i + 2]))
             return false;
         i += 2;
     }

@@ -11,10 +11,10 @@
 #include "link.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "bandog/fields.h"
 #include "fetch.h"
 
 #define IDLE_LOOK_NS (500 * INT64_C(1000000)) /* so long a hungry link waits at most */
@@ -145,21 +145,19 @@ enum bd_flow link_write(struct bd_link *l, const char *p, size_t len)
 static uv_buf_t last_chunk(const struct bd_fetch *f)
 {
     static char plain[] = "0\r\n\r\n";
-    size_t len = sizeof(plain), at = 3;
-    char *to;
+    size_t len = sizeof(plain) - 1;
+    char *text, *to;
 
     if (f->trailers == 0)
-        return uv_buf_init(plain, sizeof(plain) - 1);
+        return uv_buf_init(plain, (unsigned)len);
     for (size_t i = 0; i < f->trailers; i++)
-        len += f->trailer[i].name.len + f->trailer[i].value.len + 4;
-    to = bd_arena_alloc(f->arena, len);
-    memcpy(to, plain, at);
+        len += f->trailer[i].name.len + f->trailer[i].value.len + BD_FIELD_BYTES;
+    text = bd_arena_alloc(f->arena, len);
+    to = bd_slice_put(text, BD_SLICE("0\r\n"));
     for (size_t i = 0; i < f->trailers; i++)
-        at += (size_t)snprintf(to + at, len - at, "%.*s: %.*s\r\n", (int)f->trailer[i].name.len,
-                               f->trailer[i].name.p, (int)f->trailer[i].value.len,
-                               f->trailer[i].value.p);
-    memcpy(to + at, "\r\n", 2);
-    return uv_buf_init(to, (unsigned)at + 2);
+        to = bd_field_put(to, f->trailer[i].name, f->trailer[i].value);
+    bd_slice_put(to, BD_SLICE("\r\n"));
+    return uv_buf_init(text, (unsigned)len);
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)

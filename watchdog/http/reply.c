@@ -80,15 +80,11 @@ static void put_text(struct exchange *x, const char *text)
 
 static void put_number(struct exchange *x, int64_t n)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char room[20];
+    struct bd_slice digits = bd_slice_digits(room + sizeof(room), (uint64_t)n);
 
     assert(n >= 0);
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    put(x, digits + at, sizeof(digits) - at);
+    put(x, digits.p, digits.len);
 }
 
 static struct bd_slice standard_reason(struct exchange *x, int status)

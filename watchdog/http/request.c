@@ -72,18 +72,6 @@ double bd_elapsed_s(const struct bd_exchange *x)
     return (double)(bd_now_ns() - x->began_ns) / 1e9;
 }
 
-/* Digits that end at `end`. */
-static struct bd_slice print_number(char *end, unsigned n)
-{
-    char *p = end;
-
-    do {
-        *--p = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    return (struct bd_slice){p, (size_t)(end - p)};
-}
-
 /* "1.049MB": four significant digits, units of 1000, as existing log scrapers expect. */
 static struct bd_slice print_size(char buf[32], int64_t bytes)
 {
@@ -94,7 +82,7 @@ static struct bd_slice print_size(char buf[32], int64_t bytes)
     if (bytes < 0)
         return BD_SLICE("-1B"); /* unknown */
     if (bytes < 1000) {
-        struct bd_slice digits = print_number(buf + 31, (unsigned)bytes);
+        struct bd_slice digits = bd_slice_digits(buf + 31, (uint64_t)bytes);
 
         buf[31] = 'B';
         return (struct bd_slice){digits.p, digits.len + 1};
@@ -128,7 +116,7 @@ void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
     piece[n++] = BD_SLICE(" ");
     piece[n++] = bd_printable(&x->arena, x->req.target);
     piece[n++] = BD_SLICE(" - ");
-    piece[n++] = print_number(status + sizeof(status), (unsigned)x->status);
+    piece[n++] = bd_slice_digits(status + sizeof(status), (unsigned)x->status);
     if (call->with_reason) {
         piece[n++] = BD_SLICE(" ");
         piece[n++] = reason_of(x, call);

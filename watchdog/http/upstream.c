@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
+#include "bandog/base64.h"
 #include "bandog/log.h"
 #include "place.h"
-
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static char *copy(const char *p, size_t len)
 {
@@ -37,11 +36,6 @@ static struct bd_slice joined(const char *a, const char *b, const char *c)
     return (struct bd_slice){to, len};
 }
 
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
-}
-
 /* In place. False on a bad escape, or one of NUL. */
 static bool decode(char *s)
 {
@@ -52,7 +46,7 @@ static bool decode(char *s)
             *to++ = *s;
             continue;
         }
-        if (!is_hex(s[1]) || !is_hex(s[2]) || bd_hex_byte(s + 1) == 0)
+        if (!bd_is_hex(s[1]) || !bd_is_hex(s[2]) || bd_hex_byte(s + 1) == 0)
             return false;
         *to++ = (char)bd_hex_byte(s + 1);
         s += 2;
@@ -65,23 +59,15 @@ static bool decode(char *s)
 static struct bd_slice basic(const char *userinfo)
 {
     const unsigned char *in = (const unsigned char *)userinfo;
-    size_t len = strlen(userinfo), n = 6;
-    char *to = malloc(n + (len + 2) / 3 * 4 + 1);
+    size_t len = strlen(userinfo);
+    char *text = malloc(6 + (len + 2) / 3 * 4), *to;
 
-    if (!to)
+    if (!text)
         abort();
-    memcpy(to, "Basic ", n);
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned bits = (unsigned)in[i] << 16 | (i + 1 < len ? (unsigned)in[i + 1] << 8 : 0) |
-                        (i + 2 < len ? in[i + 2] : 0);
-
-        to[n++] = base64[bits >> 18];
-        to[n++] = base64[bits >> 12 & 63];
-        to[n++] = i + 1 < len ? base64[bits >> 6 & 63] : '=';
-        to[n++] = i + 2 < len ? base64[bits & 63] : '=';
-    }
-    to[n] = '\0';
-    return (struct bd_slice){to, n};
+    to = bd_slice_put(text, BD_SLICE("Basic "));
+    for (size_t i = 0; i < len; i += 3)
+        to = bd_base64_put(to, in + i, len - i < 3 ? len - i : 3);
+    return (struct bd_slice){text, (size_t)(to - text)};
 }
 
 /* Bytes that may stand in a request line and in a log as they are. */
