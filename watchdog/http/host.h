@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bandog/http_date.h"
 #include "bandog/queue.h"
 #include "bandog/server.h"
 #include "bandog/slice.h"
@@ -24,13 +25,14 @@ struct host {
     struct bd_queue spare; /* exchanges to use again */
     int spares;
     bool draining; /* no request follows the one under way */
-    char date[32]; /* IMF-fixdate (RFC 9110, 5.6.7) of second `date_s` */
+    char date_text[BD_HTTP_DATE_BYTES];
+    struct bd_slice date; /* in `date_text`, of second `date_s` */
     int64_t date_s;
     atomic_uint load; /* connections given to this worker and not closed; the acceptor adds */
     struct bd_mail drain, kill, stop;
 };
 
-/* The current Date field value, 29 bytes. */
+/* The current value of Date. */
 struct bd_slice host_date(struct host *h);
 
 /* A connection is gone: tells the server when it waits for the last one. */
