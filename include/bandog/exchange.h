@@ -42,6 +42,7 @@ enum bd_abort {
     BD_ABORT_DEADLINE,      /* bd_set_deadline() */
     BD_ABORT_WRITE_TIMEOUT, /* the answer was not complete within write_timeout */
     BD_ABORT_SHUTDOWN,      /* the server gave up waiting for it */
+    BD_ABORT_SOURCE,        /* the file of a bd_send_file() ended early or cannot be read */
 };
 
 struct bd_exchange {
@@ -118,6 +119,13 @@ void bd_trailer(struct bd_exchange *x, const struct bd_field *field, size_t fiel
  * 204 and 304 the bytes are counted and dropped.
  */
 enum bd_flow bd_send(struct bd_exchange *x, const char *buf, size_t len);
+
+/*
+ * A piece that is `len` bytes of a file from `at` on, for an answer that has a length. BD_WAIT: the
+ * descriptor is lent like bytes are. When the file ends before them, or cannot be read, abort()
+ * comes, though not from within this call.
+ */
+enum bd_flow bd_send_file(struct bd_exchange *x, int fd, int64_t at, int64_t len);
 
 /* The answer is complete. The last call: x is gone. Not while bytes are lent. */
 void bd_end(struct bd_exchange *x);

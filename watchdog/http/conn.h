@@ -81,6 +81,12 @@ void conn_advance(struct conn *c);
  */
 enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n);
 
+/* The same for one buffer, the rest of whose packet follows at once. */
+enum bd_flow conn_write_more(struct conn *c, uv_buf_t *buf);
+
+/* As outgoing_send_file(); UV_ECANCELED when the connection is broken. */
+ssize_t conn_send_file(struct conn *c, int fd, int64_t at, size_t len);
+
 /* The socket has taken something that was queued. */
 void conn_written(struct outgoing *o, int status);
 

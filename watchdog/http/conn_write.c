@@ -32,16 +32,33 @@ void conn_written(struct outgoing *o, int status)
         exchange_written(c->x);
 }
 
-enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n)
+static enum bd_flow write_bufs(struct conn *c, uv_buf_t *bufs, unsigned n, bool more)
 {
     int result;
 
     if (c->broken || c->reads == CONN_CLOSED)
         return BD_WAIT;
-    result = outgoing_write(&c->out, bufs, n);
+    result = outgoing_write(&c->out, bufs, n, more);
     if (result < 0)
         break_off(c, result);
     return result == 0 ? BD_GO : BD_WAIT;
+}
+
+enum bd_flow conn_write(struct conn *c, uv_buf_t *bufs, unsigned n)
+{
+    return write_bufs(c, bufs, n, false);
+}
+
+enum bd_flow conn_write_more(struct conn *c, uv_buf_t *buf)
+{
+    return write_bufs(c, buf, 1, true);
+}
+
+ssize_t conn_send_file(struct conn *c, int fd, int64_t at, size_t len)
+{
+    if (c->broken || c->reads == CONN_CLOSED)
+        return UV_ECANCELED;
+    return outgoing_send_file(&c->out, fd, at, len);
 }
 
 void conn_write_continue(struct conn *c)

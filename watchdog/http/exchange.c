@@ -248,6 +248,7 @@ static void finish(struct exchange *x)
     bd_deadline_stop(&x->deadline);
     bd_deadline_stop(&x->write_timeout);
     bd_turn_cancel(&x->reply.flush);
+    reply_file_stop(x);
     if (pub->mode->finish)
         pub->mode->finish(pub);
     exchange_leave(x);
@@ -290,6 +291,8 @@ void exchange_written(struct exchange *x)
     assert(x->state == EXCHANGE_OPEN);
     if (!x->reply.lent)
         return;
+    if (reply_file_written(x) == BD_WAIT)
+        return;
     x->reply.lent = false;
     x->pub.mode->drain(&x->pub);
 }
@@ -314,6 +317,8 @@ static int abort_status(enum bd_abort why)
         return 504;
     case BD_ABORT_SHUTDOWN:
         return 503;
+    case BD_ABORT_SOURCE:
+        return 500;
     }
     return 500;
 }

@@ -107,7 +107,7 @@ static enum bd_flow write_out(struct bd_link *l, uv_buf_t *bufs, unsigned n)
 
     if (l->mute)
         return BD_GO; /* an answer may still come */
-    result = outgoing_write(&l->out, bufs, n);
+    result = outgoing_write(&l->out, bufs, n, false);
     if (result < 0)
         l->mute = true;
     return result > 0 ? BD_WAIT : BD_GO;

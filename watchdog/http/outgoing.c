@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 void outgoing_init(struct outgoing *o, uv_stream_t *stream, outgoing_done *done)
@@ -14,21 +15,26 @@ void outgoing_init(struct outgoing *o, uv_stream_t *stream, outgoing_done *done)
     o->fd = -1;
 }
 
+static bool has_fd(struct outgoing *o)
+{
+    return o->fd >= 0 || uv_fileno((uv_handle_t *)o->stream, &o->fd) == 0;
+}
+
 /*
  * One try, while libuv has nothing queued. It is a system call of the socket's own: write(2), which
  * libuv would make, comes the long way round through the file system's layer. Bytes, 0 when the
  * socket is full, or a UV_E code.
  */
-static ssize_t try_send(struct outgoing *o, uv_buf_t *bufs, unsigned n)
+static ssize_t try_send(struct outgoing *o, uv_buf_t *bufs, unsigned n, bool more)
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)bufs, .msg_iovlen = n};
+    int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     ssize_t sent;
 
-    if (o->fd < 0 && uv_fileno((uv_handle_t *)o->stream, &o->fd))
+    if (!has_fd(o))
         return UV_EBADF;
     do {
-        sent = n == 1 ? send(o->fd, bufs->base, bufs->len, MSG_NOSIGNAL)
-                      : sendmsg(o->fd, &msg, MSG_NOSIGNAL);
+        sent = n == 1 ? send(o->fd, bufs->base, bufs->len, flags) : sendmsg(o->fd, &msg, flags);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return sent;
@@ -58,7 +64,7 @@ static unsigned skip_written(uv_buf_t *bufs, unsigned n, size_t done)
     return first;
 }
 
-int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n)
+int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n, bool more)
 {
     uv_write_t *req = o->req;
     unsigned first;
@@ -66,7 +72,7 @@ int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n)
     int err;
 
     if (o->under_way == 0)
-        done = try_send(o, bufs, n);
+        done = try_send(o, bufs, n, more);
     if (done < 0)
         return (int)done;
     first = skip_written(bufs, n, (size_t)done);
@@ -83,4 +89,18 @@ int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n)
     req->data = NULL;
     o->under_way--;
     return err;
+}
+
+ssize_t outgoing_send_file(struct outgoing *o, int fd, int64_t at, size_t len)
+{
+    off_t offset = at;
+    ssize_t sent;
+
+    assert(o->under_way == 0);
+    if (!has_fd(o))
+        return UV_EBADF;
+    do {
+        sent = sendfile(o->fd, fd, &offset, len);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
 }

@@ -7,6 +7,8 @@
 #ifndef WATCHDOG_HTTP_OUTGOING_H
 #define WATCHDOG_HTTP_OUTGOING_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 #define OUTGOING_MAX 4 /* writes under way at a time; who writes keeps to it */
@@ -29,9 +31,17 @@ void outgoing_init(struct outgoing *o, uv_stream_t *stream, outgoing_done *done)
 
 /*
  * 0: all taken. 1: the rest is queued, the memory is lent until done() with nothing under way any
- * more. Or a UV_E code. `bufs` is changed.
+ * more. Or a UV_E code. `bufs` is changed. With `more` the last packet may wait for what follows,
+ * which must follow at once.
  */
-int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n)
+int outgoing_write(struct outgoing *o, uv_buf_t *bufs, unsigned n, bool more)
     __attribute__((warn_unused_result));
+
+/*
+ * One try of sendfile(2), while nothing is under way: how many bytes from `at` on were taken, 0
+ * when the file has none there. UV_EAGAIN: the stream is full. Or another UV_E code, of either of
+ * them.
+ */
+ssize_t outgoing_send_file(struct outgoing *o, int fd, int64_t at, size_t len);
 
 #endif

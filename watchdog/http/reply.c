@@ -128,7 +128,7 @@ static bool answers_head(const struct exchange *x)
     return bd_slice_eq(x->pub.req.method, BD_SLICE("HEAD"));
 }
 
-static bool has_no_body(const struct exchange *x)
+bool reply_has_no_body(const struct exchange *x)
 {
     return x->pub.status == 204 || x->pub.status == 304 || answers_head(x);
 }
@@ -142,7 +142,7 @@ static void decide_framing(struct exchange *x, bool whole)
         r->length = x->pub.sent_bytes;
     if (r->framing == REPLY_RAW)
         return;
-    if (has_no_body(x))
+    if (reply_has_no_body(x))
         r->framing = REPLY_EMPTY;
     else if (r->length >= 0)
         r->framing = REPLY_LENGTH;
@@ -217,6 +217,15 @@ static enum bd_flow write_head(struct exchange *x, bool whole)
     seal(x, whole);
     buf = uv_buf_init(x->reply.out, (unsigned)x->reply.len);
     return conn_write(x->conn, &buf, 1);
+}
+
+enum bd_flow reply_send_head(struct exchange *x)
+{
+    uv_buf_t buf;
+
+    seal(x, false);
+    buf = uv_buf_init(x->reply.out, (unsigned)x->reply.len);
+    return conn_write_more(x->conn, &buf);
 }
 
 static enum bd_flow write_piece(struct exchange *x, const char *p, size_t len)
@@ -368,11 +377,11 @@ enum bd_flow bd_send(struct bd_exchange *pub, const char *buf, size_t len)
     struct reply *r = &x->reply;
 
     assert(x->state == EXCHANGE_OPEN && r->begun);
-    assert(r->length < 0 || pub->sent_bytes + (int64_t)len <= r->length || has_no_body(x));
+    assert(r->length < 0 || pub->sent_bytes + (int64_t)len <= r->length || reply_has_no_body(x));
     if (len == 0)
         return BD_GO;
     pub->sent_bytes += (int64_t)len;
-    if (has_no_body(x))
+    if (reply_has_no_body(x))
         return BD_GO;
     if (can_hold(x, len)) {
         hold(x, buf, len);
@@ -406,7 +415,7 @@ void bd_end(struct bd_exchange *pub)
     struct reply *r = &x->reply;
 
     assert(x->state == EXCHANGE_OPEN && r->begun);
-    assert(r->length < 0 || has_no_body(x) || pub->sent_bytes == r->length);
+    assert(r->length < 0 || reply_has_no_body(x) || pub->sent_bytes == r->length);
     exchange_leave(x);
     if (!r->out_sealed)
         write_head(x, r->trailers == 0);
@@ -455,12 +464,14 @@ void reply_init(struct reply *r)
     r->interims = 0;
     r->framing = REPLY_UNDECIDED;
     r->begun = r->dated = r->out_sealed = r->lent = r->keep_alive = false;
+    r->file = (struct reply_file){.fd = -1};
 }
 
 void reply_reset(struct exchange *x)
 {
     assert(!x->reply.out_sealed);
     bd_turn_cancel(&x->reply.flush);
+    reply_file_stop(x);
     reply_init(&x->reply);
     x->pub.status = 0;
     x->pub.sent_bytes = 0;

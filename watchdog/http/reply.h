@@ -20,6 +20,17 @@
 
 struct exchange;
 
+/* What is being sent of a file. */
+struct reply_file {
+    int fd; /* the mode's */
+    int64_t at, left;
+    char *block;  /* a small file's bytes, lent to the connection; else NULL */
+    char *piece;  /* in the arena: what is read where sendfile(2) does not get on */
+    bool is_read; /* all of it: sendfile(2) does not work on this file */
+    struct bd_deadline pause;
+    struct bd_turn failed;
+};
+
 enum reply_framing {
     REPLY_UNDECIDED, /* length unknown, nothing out: may still turn out short */
     REPLY_EMPTY,     /* HEAD, 204, 304: a head only */
@@ -45,6 +56,7 @@ struct reply {
     bool lent;         /* the last bd_send() said BD_WAIT */
     bool keep_alive;   /* the connection outlives this answer */
     struct bd_turn flush;
+    struct reply_file file;
     char size_line[BODY_SIZE_LINE_BYTES]; /* of the chunk being written */
 };
 
@@ -52,5 +64,17 @@ void reply_init(struct reply *r);
 
 /* Forgets an answer of which nothing is out. */
 void reply_reset(struct exchange *x);
+
+/* For HEAD, 204 and 304 nothing follows the head. */
+bool reply_has_no_body(const struct exchange *x);
+
+/* Sends the head, not in a packet of its own. BD_WAIT as from conn_write(). */
+enum bd_flow reply_send_head(struct exchange *x);
+
+/* The connection has taken what it had been lent: BD_WAIT when more of a file follows. */
+enum bd_flow reply_file_written(struct exchange *x);
+
+/* The exchange is over. */
+void reply_file_stop(struct exchange *x);
 
 #endif
