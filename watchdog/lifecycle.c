@@ -406,6 +406,8 @@ static int start(struct life *l, struct bd_error *err)
 {
     if (watch_signals(l, err) || start_function(l, err))
         return -1;
+    if (l->conf->mode->announce)
+        l->conf->mode->announce(l->conf->mode_conf);
     log_settings(l->conf);
     if (open_server(l, err))
         return -1;

@@ -50,6 +50,9 @@ struct bd_mode {
      */
     int (*check)(const void *conf, struct bd_error *err);
 
+    /* Once, when serving begins: its line in the log of the start. */
+    void (*announce)(const void *conf);
+
     /*
      * After init: the process that the program is to run beside the server, part of `conf`. Absent
      * or NULL: there is none.
