@@ -66,6 +66,7 @@ obj = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 engine := $(call obj,watchdog/*/*.c)
 modes := $(call obj,modes/*.c)
 main := $(O)/watchdog/main.o
+version := $(O)/watchdog/base/version.o
 program := $(filter-out $(main),$(call obj,watchdog/*.c))
 unit := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/test_*.c)))
 archives := $(O)/libprogram.a $(O)/libmodes.a $(O)/libbandog.a
@@ -94,8 +95,8 @@ $(O)/%.o: %.c $(O)/flags $(DEPS)/stamp
 	$(call tell,CC,$<)
 	$(Q)mkdir -p $(@D) && $(COMPILE) $(FLAGS) $(INC_$(patsubst %/,%,$(dir $<))) $(DEFINE) $(CFLAGS) -c $< -o $@
 
-$(main): DEFINE := -DBD_VERSION='"$(VERSION)"' -DBD_SHA='"$(SHA)"'
-$(main): $(O)/version
+$(version): DEFINE := -DBD_VERSION='"$(VERSION)"' -DBD_SHA='"$(SHA)"'
+$(version): $(O)/version
 
 # Files that change only when what stands in them does, so that what depends on them is made again just then.
 keep = mkdir -p $(@D) && echo $(1) | cmp -s - $@ || echo $(1) >$@

@@ -125,8 +125,9 @@ static bool is_forwarded_for(const struct bd_field *field)
 /* All values of X-Forwarded-For in one, and the client behind them. */
 static struct bd_slice forwarded_for(struct bd_exchange *x)
 {
-    char address[BD_ADDRESS_BYTES], *list, *to;
-    size_t bytes = sizeof(address);
+    struct bd_address address;
+    size_t bytes = sizeof(address.text);
+    char *list, *to;
 
     for (size_t i = 0; i < x->req.fields; i++)
         if (is_forwarded_for(&x->req.field[i]))
@@ -137,7 +138,8 @@ static struct bd_slice forwarded_for(struct bd_exchange *x)
             to = bd_slice_put(to, x->req.field[i].value);
             to = bd_slice_put(to, BD_SLICE(", "));
         }
-    to = bd_slice_put(to, bd_slice_of(bd_peer_address(x, address)));
+    bd_peer_address(x, &address);
+    to = bd_slice_put(to, bd_slice_of(address.text));
     return (struct bd_slice){list, (size_t)(to - list)};
 }
 

@@ -43,15 +43,8 @@ static bool is_up(const struct builtin *b)
 /* The probe becomes a call of the function: GET ready_path with the fields of the probe. */
 static void ask_function(struct bd_exchange *x, const struct builtin *b)
 {
-    struct bd_slice target = bd_slice_of(b->ready_path);
-    const char *question = strchr(b->ready_path, '?');
-
     x->req.method = BD_SLICE("GET");
-    x->req.target = x->req.path = target;
-    if (question) {
-        x->req.path.len = (size_t)(question - b->ready_path);
-        x->req.query = bd_slice_of(question + 1);
-    }
+    bd_request_set_target(&x->req, bd_slice_of(b->ready_path)); /* checked at the start */
     x->mode = b->mode;
     x->conf = b->mode_conf;
     x->mode->start(x);

@@ -155,18 +155,11 @@ static const struct bd_mode *choose_mode(char *const *environ_rows)
     return mode ? mode : bd_modes[0]; /* load_rows() complains */
 }
 
-/* An origin-form that needs no check later: it is decoded as a request's path is. */
 static bool is_target(const char *s)
 {
-    if (*s != '/')
-        return false;
-    for (; *s; s++) {
-        if ((unsigned char)*s <= ' ' || *s == 0x7f || *s == '#')
-            return false;
-        if (*s == '%' && (!bd_is_hex(s[1]) || !bd_is_hex(s[2])))
-            return false;
-    }
-    return true;
+    struct bd_request scratch = {0};
+
+    return bd_request_set_target(&scratch, bd_slice_of(s));
 }
 
 static void check_together(struct loading *l, const struct conf *c)

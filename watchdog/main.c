@@ -12,19 +12,13 @@
 #include <unistd.h>
 
 #include "bandog/log.h"
+#include "bandog/version.h"
 #include "conf.h"
 #include "flags.h"
 #include "init.h"
 #include "lifecycle.h"
 #include "lock.h"
 #include "spawn.h"
-
-#ifndef BD_VERSION
-#define BD_VERSION "dev"
-#endif
-#ifndef BD_SHA
-#define BD_SHA "unknown"
-#endif
 
 /* So that no pipe or socket of ours ever gets one of these numbers. */
 static void open_standard_descriptors(void)
@@ -87,7 +81,7 @@ static void raise_descriptor_limit(void)
 
 static void log_version(void)
 {
-    bd_log("Version: %s\tSHA: %s", BD_VERSION, BD_SHA);
+    bd_log("Version: %s\tSHA: %s", bd_version, bd_sha);
 }
 
 static int run_healthcheck(void)

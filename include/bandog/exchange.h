@@ -71,6 +71,12 @@ const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_sl
  */
 struct bd_slice bd_request_path(struct bd_exchange *x);
 
+/*
+ * Makes it a request for another target: a path, perhaps with a query (origin-form, RFC 9112,
+ * 3.2.1), whose bytes live as long. False when it is none, and then `r` is of no use.
+ */
+bool bd_request_set_target(struct bd_request *r, struct bd_slice target);
+
 /* How much body follows a head, where it is no number of bytes. */
 #define BD_LENGTH_UNKNOWN INT64_C(-1)
 #define BD_LENGTH_NONE INT64_C(-2) /* a head alone (HEAD, 304) that promises no length either */
@@ -162,9 +168,14 @@ bool bd_body_complete(const struct bd_exchange *x);
  */
 void bd_set_deadline(struct bd_exchange *x, int64_t ns, const char *name, const char *value);
 
-/* The client's address without port, as text; "" when it is gone. Returns `buf`. */
-#define BD_ADDRESS_BYTES 48
-char *bd_peer_address(const struct bd_exchange *x, char buf[BD_ADDRESS_BYTES]);
+/* An end of the connection: a numeric address, "" when the connection is gone, and a port. */
+struct bd_address {
+    char text[48];
+    int port;
+};
+
+void bd_peer_address(const struct bd_exchange *x, struct bd_address *ret);
+void bd_local_address(const struct bd_exchange *x, struct bd_address *ret);
 
 /* X-Duration-Seconds: from began_ns to `at_ns`, with six decimals; the value lives in the arena. */
 struct bd_field bd_duration_field(struct bd_exchange *x, int64_t at_ns);

@@ -4,10 +4,9 @@
 #include <malloc.h>
 
 /* There is no connection. */
-static char *test_peer_address(const struct bd_exchange *x, char buf[BD_ADDRESS_BYTES])
+static void test_peer_address(const struct bd_exchange *x, struct bd_address *ret)
 {
-    snprintf(buf, BD_ADDRESS_BYTES, "192.0.2.7");
-    return buf;
+    *ret = (struct bd_address){.text = "192.0.2.7"};
 }
 
 #define bd_peer_address test_peer_address

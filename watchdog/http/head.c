@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "bandog/fields.h"
+#include "target.h"
 
 /* token characters of RFC 9110, 5.6.2 */
 static bool is_token_byte(unsigned char c)
@@ -20,11 +21,6 @@ static bool is_token_byte(unsigned char c)
 
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            (c && strchr(extra, c));
-}
-
-static bool is_target_byte(unsigned char c)
-{
-    return c > 0x20 && c != 0x7f;
 }
 
 /* host and port, as far as any of them is ever written: RFC 3986, 3.2.2 */
@@ -112,18 +108,6 @@ static enum head_result check_expect(struct head *h)
     return HEAD_COMPLETE;
 }
 
-static bool escapes_are_good(struct bd_slice path)
-{
-    for (size_t i = 0; i < path.len; i++) {
-        if (path.p[i] != '%')
-            continue;
-        if (i + 2 >= path.len || !bd_is_hex(path.p[i + 1]) || !bd_is_hex(path.p[i + 2]))
-            return false;
-        i += 2;
-    }
-    return true;
-}
-
 /* Scheme and authority of an absolute-form target (RFC 9112, 3.2.2); false when it is none. */
 static bool cut_authority(struct bd_request *r, struct bd_slice *rest)
 {
@@ -150,7 +134,6 @@ static bool cut_authority(struct bd_request *r, struct bd_slice *rest)
 static bool split_target(struct bd_request *r)
 {
     struct bd_slice rest = r->target;
-    const char *question;
 
     if (bd_slice_eq(r->method, BD_SLICE("CONNECT")) || bd_slice_eq(rest, BD_SLICE("*"))) {
         r->path = rest; /* authority-form and asterisk-form name no resource */
@@ -158,16 +141,7 @@ static bool split_target(struct bd_request *r)
     }
     if (rest.p[0] != '/' && !cut_authority(r, &rest))
         return false;
-    question = rest.len > 0 ? memchr(rest.p, '?', rest.len) : NULL;
-    if (question) {
-        r->path = (struct bd_slice){rest.p, (size_t)(question - rest.p)};
-        r->query = (struct bd_slice){question + 1, rest.len - r->path.len - 1};
-    } else {
-        r->path = rest;
-    }
-    if (r->path.len == 0)
-        r->path = BD_SLICE("/"); /* absolute form without a path */
-    return escapes_are_good(r->path);
+    return target_split(r, rest);
 }
 
 static enum head_result complete(struct head *h)

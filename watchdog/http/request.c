@@ -40,23 +40,35 @@ struct bd_slice bd_request_path(struct bd_exchange *x)
     return (struct bd_slice){out, n};
 }
 
-char *bd_peer_address(const struct bd_exchange *pub, char buf[BD_ADDRESS_BYTES])
+typedef int name_of(const uv_tcp_t *tcp, struct sockaddr *name, int *len);
+
+static void print_address(const struct bd_exchange *pub, name_of *name, struct bd_address *ret)
 {
     const struct exchange *x = (const struct exchange *)(const void *)pub;
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
     struct sockaddr_in6 six;
     int len = sizeof(six);
 
-    *buf = '\0';
-    if (uv_tcp_getpeername(&x->conn->tcp, (struct sockaddr *)&six, &len))
-        return buf;
+    *ret = (struct bd_address){.port = 0};
+    if (name(&x->conn->tcp, (struct sockaddr *)&six, &len))
+        return;
+    ret->port = ntohs(six.sin6_port); /* the same place in sockaddr_in */
     if (six.sin6_family == AF_INET)
-        uv_ip4_name((struct sockaddr_in *)(void *)&six, buf, BD_ADDRESS_BYTES);
+        uv_ip4_name((struct sockaddr_in *)(void *)&six, ret->text, sizeof(ret->text));
     else if (memcmp(&six.sin6_addr, mapped, sizeof(mapped)) == 0) /* IPv4 on our IPv6 socket */
-        inet_ntop(AF_INET, six.sin6_addr.s6_addr + 12, buf, BD_ADDRESS_BYTES);
+        inet_ntop(AF_INET, six.sin6_addr.s6_addr + 12, ret->text, sizeof(ret->text));
     else
-        uv_ip6_name(&six, buf, BD_ADDRESS_BYTES);
-    return buf;
+        uv_ip6_name(&six, ret->text, sizeof(ret->text));
+}
+
+void bd_peer_address(const struct bd_exchange *x, struct bd_address *ret)
+{
+    print_address(x, uv_tcp_getpeername, ret);
+}
+
+void bd_local_address(const struct bd_exchange *x, struct bd_address *ret)
+{
+    print_address(x, uv_tcp_getsockname, ret);
 }
 
 struct bd_field bd_duration_field(struct bd_exchange *x, int64_t at_ns)
