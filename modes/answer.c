@@ -19,6 +19,76 @@ void answer_release(struct answer *a)
     held_release(&a->held);
 }
 
+/* The head */
+
+/* Takes it off what is held. False: it is malformed, and nothing was taken. */
+static bool read_head(struct answer *a)
+{
+    struct bd_slice begin = held_begin(&a->held);
+    size_t scanned = 0;
+
+    if (cgi_head_read(&a->head, &a->call->x->arena, begin.p, begin.len, &scanned, true) ==
+        CGI_HEAD_BAD)
+        return false;
+    held_skip(&a->held, a->head.bytes);
+    a->has_head = true;
+    return true;
+}
+
+/* Last statement. */
+static void refuse_head(struct answer *a)
+{
+    struct bd_exchange *x = a->call->x;
+    struct cgi_head bad = a->head;
+
+    bad.line.p = bd_arena_copy(&x->arena, a->head.line); /* it was in what is held */
+    fork_abort(a->call);
+    answer_release(a);
+    cgi_head_refuse(x, &bad);
+}
+
+static bool answers_head(const struct answer *a)
+{
+    return bd_slice_eq(a->call->x->req.method, BD_SLICE("HEAD"));
+}
+
+/* What was printed must be as long as the head says. */
+static bool keeps_length(struct answer *a)
+{
+    struct cgi_head *h = &a->head;
+
+    if (h->length < 0 || answers_head(a))
+        return true;
+    if ((uint64_t)h->length > held_left(&a->held)) {
+        h->error = "its Content-Length is more than was printed";
+        h->line = (struct bd_slice){NULL, 0};
+        return false;
+    }
+    held_cut(&a->held, (size_t)h->length);
+    return true;
+}
+
+const struct bd_field *answer_respond_as_told(struct answer *a, struct bd_slice type,
+                                              struct bd_field more, int64_t length, size_t *ret_n)
+{
+    const struct cgi_head *h = &a->head;
+    struct bd_exchange *x = a->call->x;
+    struct bd_field *field;
+    size_t n = cgi_head_fields(&field, x, h, type);
+
+    field[n++] = more;
+    if (answers_head(a) && h->length >= 0)
+        length = h->length;
+    if (h->reason.p)
+        bd_respond_with(x, h->status, h->reason, field, n, length);
+    else
+        bd_respond(x, h->status, field, n, length);
+    *ret_n = n;
+    return field;
+}
+
+/* Sending */
+
 static void on_pause_over(struct bd_deadline *d)
 {
     answer_drain(BD_CONTAINER(d, struct answer, pause));
@@ -75,7 +145,7 @@ static enum progress stream_on(struct answer *a)
     struct bd_slice piece = a->piece;
     enum progress progress = SENT;
 
-    if (a->held.len > 0)
+    if (held_left(&a->held) > 0)
         progress = flush(a);
     if (progress != SENT)
         return progress;
@@ -101,10 +171,14 @@ enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
         err = held_add(&a->held, buf, len);
         if (!err)
             return BD_GO;
-        bd_log("cannot hold the output in %s: %s, answering 200 before the function has ended",
+        bd_log("cannot hold the output in %s: %s, answering before the function has ended",
                bd_temp_dir(), uv_strerror(-err));
+        if (a->call->conf->cgi_response && !read_head(a)) {
+            refuse_head(a);
+            return BD_GO;
+        }
         a->streaming = true;
-        a->respond(a->call, 200, -1);
+        a->respond(a->call, 200, BD_LENGTH_UNKNOWN);
     }
     a->piece = (struct bd_slice){buf, len};
     return stream_on(a) == LATER ? BD_WAIT : BD_GO;
@@ -117,8 +191,23 @@ void answer_send(struct answer *a, int status, struct bd_slice front)
     a->ending = true;
     if (!a->streaming) {
         a->front = front;
-        a->respond(call, status, (int64_t)(front.len + a->held.len));
+        a->respond(call, status, (int64_t)(front.len + held_left(&a->held)));
     }
     if (send_rest(a) == LATER)
         fork_release_body(call);
+}
+
+void answer_finish(struct answer *a, int status)
+{
+    bool is_fine = status == 200;
+
+    if (a->call->conf->cgi_response && !a->streaming) {
+        if (!read_head(a) ? is_fine : !keeps_length(a)) {
+            refuse_head(a);
+            return;
+        }
+        if (a->has_head && !a->head.has_status && !is_fine)
+            a->head.status = status;
+    }
+    answer_send(a, status, (struct bd_slice){NULL, 0});
 }

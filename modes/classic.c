@@ -61,6 +61,8 @@ static const struct bd_option classic_options[] = {
     {.name = "debug_headers", .type = BD_BOOL, .family = BD_CLASSIC,
      .offset = offsetof(struct classic_conf, debug_headers),
      .help = "print the fields of requests and answers on stdout"},
+    {FORK_OPTION_CGI_RESPONSE(struct classic_conf)},
+    {FORK_OPTION_EXIT_STATUS_MAP(struct classic_conf)},
     {FORK_OPTION_KILL_GRACE(struct classic_conf)},
     {FORK_OPTION_OUTPUT_GRACE(struct classic_conf)},
     {.name = NULL},
@@ -69,7 +71,9 @@ static const struct bd_option classic_options[] = {
 
 static int classic_init(void *conf, struct bd_error *err)
 {
-    return fork_init(&((struct classic_conf *)conf)->fork, err);
+    struct classic_conf *c = conf;
+
+    return fork_init(&c->fork, c->cgi_headers ? ENVIRON_REQUEST | ENVIRON_CLASSIC : 0, err);
 }
 
 static int classic_check(const void *conf, struct bd_error *err)
@@ -107,15 +111,15 @@ static struct bd_slice begin_of_body(struct call *call, char buf[BD_SNIFF_BYTES]
     return (struct bd_slice){buf, len};
 }
 
-static struct bd_slice content_type(struct call *call, int status)
+static struct bd_slice content_type(struct call *call, bool failed)
 {
     const struct bd_field *field = bd_request_field(&call->x->req, BD_SLICE("content-type"));
     char buf[BD_SNIFF_BYTES];
     struct bd_slice begin;
 
-    if (status == 200 && call->conf->content_type)
+    if (!failed && call->conf->content_type)
         return bd_slice_of(call->conf->content_type);
-    if (status == 200 && field && field->value.len > 0)
+    if (!failed && field && field->value.len > 0)
         return field->value;
     begin = begin_of_body(call, buf);
     if (begin.len == 0)
@@ -125,16 +129,24 @@ static struct bd_slice content_type(struct call *call, int status)
 
 static void respond(struct call *call, int status, int64_t length)
 {
-    struct bd_slice type = content_type(call, status);
-    struct bd_field field[2];
+    bool failed = of(call)->answer.front.len > 0; /* the error is the answer's begin */
+    struct bd_slice type = content_type(call, failed);
+    struct bd_field own[2];
+    const struct bd_field *field = own;
     size_t n = 0;
 
-    if (type.len > 0)
-        field[n++] = (struct bd_field){BD_SLICE("Content-Type"), type};
-    if (status == 200)
-        field[n++] = bd_duration_field(call->x, bd_now_ns());
-    bd_respond(call->x, status, field, n, length);
-    if (status == 200 && conf_of(call)->debug_headers)
+    if (of(call)->answer.has_head) {
+        struct bd_field duration = bd_duration_field(call->x, bd_now_ns());
+
+        field = answer_respond_as_told(&of(call)->answer, type, duration, length, &n);
+    } else {
+        if (type.len > 0)
+            own[n++] = (struct bd_field){BD_SLICE("Content-Type"), type};
+        if (!failed)
+            own[n++] = bd_duration_field(call->x, bd_now_ns());
+        bd_respond(call->x, status, own, n, length);
+    }
+    if (!failed && conf_of(call)->debug_headers)
         debug_headers(call->x, "out", field, n);
 }
 
@@ -150,12 +162,11 @@ static void flush_stderr(struct classic_call *c)
     c->stderr_len = 0;
 }
 
-static void release(struct classic_call *c)
+static void release_stderr(struct classic_call *c)
 {
     flush_stderr(c);
     bd_block_give(c->call.x->worker, c->stderr_text);
     c->stderr_text = NULL;
-    answer_release(&c->answer);
 }
 
 static void log_success(struct call *call)
@@ -188,16 +199,15 @@ static void fail(struct call *call, const char *error)
 static void ended(struct call *call, const char *error)
 {
     struct classic_call *c = of(call);
+    int status = error ? fork_mapped_status(call) : 200;
 
-    flush_stderr(c);
-    bd_block_give(call->x->worker, c->stderr_text);
-    c->stderr_text = NULL;
-    if (error) {
+    release_stderr(c);
+    if (!status || (error && c->answer.streaming)) {
         fail(call, error);
         return;
     }
     log_success(call);
-    answer_send(&c->answer, 200, (struct bd_slice){NULL, 0});
+    answer_finish(&c->answer, status);
 }
 
 /* Output */
@@ -300,7 +310,7 @@ static void classic_deadline(struct bd_exchange *x)
 
     bd_log("Killing process: %s", c->call.conf->fprocess);
     fork_abort(&c->call);
-    release(c);
+    answer_release(&c->answer);
     bd_reply_text(x, 408, "Killed process.\n");
 }
 
@@ -312,7 +322,15 @@ static void classic_abort(struct bd_exchange *x, enum bd_abort why)
     if (conf->write_debug && why == BD_ABORT_BODY)
         bd_log("Error=%s, ReadLen=%lld", x->reason, (long long)x->body_bytes);
     fork_abort(&c->call);
-    release(c);
+    answer_release(&c->answer);
+}
+
+static void classic_finish(struct bd_exchange *x)
+{
+    struct classic_call *c = x->state;
+
+    if (c)
+        release_stderr(c);
 }
 
 const struct bd_mode mode_classic = {
@@ -329,4 +347,5 @@ const struct bd_mode mode_classic = {
     .drain = classic_drain,
     .deadline = classic_deadline,
     .abort = classic_abort,
+    .finish = classic_finish,
 };

@@ -14,28 +14,19 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define ROW_BYTES_MAX ((size_t)128 * 1024)       /* MAX_ARG_STRLEN of Linux, with the NUL */
+#include "environ_rows.h"
+#include "meta.h"
+
 #define EXEC_BYTES_MAX ((size_t)6 * 1024 * 1024) /* three quarters of _STK_LIM */
 #define EXEC_BYTES_MIN ((size_t)128 * 1024)
 #define EXEC_BYTES_KEPT ((size_t)64 * 1024) /* for argv and what the kernel adds */
-
-/* Rows of one request, with the names in a hash table so that the first of equal names wins. */
-struct rows {
-    struct bd_arena *arena;
-    char **row;
-    size_t n;
-    size_t bytes;
-    const char **slot; /* open addressing, rows by the hash of their name */
-    size_t mask;
-    bool too_long;
-};
 
 static bool is_http(const char *row)
 {
     return strncmp(row, "Http_", 5) == 0;
 }
 
-void environ_init(struct environ_base *base, char *const *rows)
+void environ_init(struct environ_base *base, char *const *rows, unsigned flags)
 {
     size_t n = 0;
 
@@ -47,6 +38,8 @@ void environ_init(struct environ_base *base, char *const *rows)
     if (!base->plain || !base->http)
         abort();
     for (size_t i = 0; i < n; i++) {
+        if ((flags & ENVIRON_CGI) && meta_owns(rows[i]))
+            continue;
         if (is_http(rows[i]))
             base->http[base->https++] = rows[i];
         else
@@ -99,30 +92,37 @@ static const char **find(const struct rows *r, const char *name, size_t len)
     return &r->slot[i];
 }
 
-static void add(struct rows *r, struct bd_slice name, struct bd_slice value)
+char *rows_add(struct rows *r, struct bd_slice prefix, struct bd_slice name, size_t value_bytes)
 {
-    size_t len = 5 + name.len + 1 + value.len;
+    size_t name_len = prefix.len + name.len, len = name_len + 1 + value_bytes;
     const char **slot;
     char *row;
 
     if (len + 1 > ROW_BYTES_MAX) {
         r->too_long = true;
-        return;
+        return NULL;
     }
     row = bd_arena_alloc(r->arena, len + 1);
-    memcpy(row, "Http_", 5);
+    bd_slice_put(row, prefix);
     for (size_t i = 0; i < name.len; i++)
-        row[5 + i] = name.p[i] == '-' ? '_' : name.p[i];
-    slot = find(r, row, 5 + name.len);
+        row[prefix.len + i] = name.p[i] == '-' ? '_' : name.p[i];
+    slot = find(r, row, name_len);
     if (*slot)
-        return;
-    row[5 + name.len] = '=';
-    if (value.len > 0)
-        memcpy(row + 6 + name.len, value.p, value.len);
+        return NULL;
+    row[name_len] = '=';
     row[len] = '\0';
     *slot = row;
     r->row[r->n++] = row;
     r->bytes += len + 1 + sizeof(char *);
+    return row + name_len + 1;
+}
+
+static void add(struct rows *r, struct bd_slice name, struct bd_slice value)
+{
+    char *to = rows_add(r, BD_SLICE("Http_"), name, value.len);
+
+    if (to)
+        bd_slice_put(to, value);
 }
 
 static void add_number(struct rows *r, struct bd_slice name, int64_t n)
@@ -188,10 +188,13 @@ static enum environ_result add_request_line(struct rows *r, struct bd_exchange *
     return ENVIRON_OK;
 }
 
-static void rows_init(struct rows *r, const struct environ_base *base, struct bd_exchange *x)
+static void rows_init(struct rows *r, const struct environ_base *base, struct bd_exchange *x,
+                      unsigned flags)
 {
     size_t most = x->req.fields + 8, slots = 16;
 
+    if (flags & ENVIRON_CGI)
+        most += x->req.fields + META_ROWS_MAX;
     while (slots < most * 2)
         slots *= 2;
     *r = (struct rows){.arena = &x->arena, .mask = slots - 1};
@@ -215,13 +218,15 @@ enum environ_result environ_build(char ***ret_envp, const struct environ_base *b
 {
     struct rows r;
 
-    rows_init(&r, base, x);
+    rows_init(&r, base, x, flags);
     if (flags & ENVIRON_REQUEST) {
         enum environ_result result = add_request_line(&r, x, flags);
 
         if (result != ENVIRON_OK)
             return result;
         add_fields(&r, x);
+        if (flags & ENVIRON_CGI)
+            meta_add(&r, x);
         if (r.too_long || !fits(r.bytes + base->bytes))
             return ENVIRON_FIELDS_TOO_LONG;
     }

@@ -11,6 +11,7 @@
 enum environ_flag {
     ENVIRON_REQUEST = 1, /* the Http_* set at all */
     ENVIRON_CLASSIC = 2, /* with Http_Host, Http_ContentLength and Http_Content_Length always */
+    ENVIRON_CGI = 4,     /* and the meta-variables of RFC 3875 */
 };
 
 /* The watchdog's own environment, sorted out once. */
@@ -22,8 +23,11 @@ struct environ_base {
     size_t bytes; /* all of them, as execve(2) counts */
 };
 
-/* Takes the strings as they are in `rows` (they must stay) and the limits of this machine. */
-void environ_init(struct environ_base *base, char *const *rows);
+/*
+ * Takes the strings as they are in `rows` (they must stay). With ENVIRON_CGI those are left out
+ * that a program would take for a request's.
+ */
+void environ_init(struct environ_base *base, char *const *rows, unsigned flags);
 
 enum environ_result {
     ENVIRON_OK,

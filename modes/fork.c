@@ -20,7 +20,18 @@ static int complain(const struct fork_conf *conf, struct bd_error *err, const ch
                    bd_printable_text(shown, sizeof(shown), conf->fprocess), what, why);
 }
 
-int fork_init(struct fork_conf *conf, struct bd_error *err)
+static int read_map(struct fork_conf *conf, struct bd_error *err)
+{
+    struct bd_error why;
+    char shown[204];
+
+    if (!conf->exit_status_map || !exit_status_parse(conf->status_of, conf->exit_status_map, &why))
+        return 0;
+    return bd_fail(err, "exit_status_map=\"%s\": %s",
+                   bd_printable_text(shown, sizeof(shown), conf->exit_status_map), why.text);
+}
+
+int fork_init(struct fork_conf *conf, unsigned environ_flags, struct bd_error *err)
 {
     struct bd_error why;
 
@@ -29,7 +40,9 @@ int fork_init(struct fork_conf *conf, struct bd_error *err)
                             "for each request, for example fprocess=cat");
     if (bd_command_parse(&conf->command, conf->fprocess, getenv("PATH"), &why))
         return complain(conf, err, "is no command", why.text);
-    environ_init(&conf->environ, environ);
+    if (read_map(conf, err))
+        return -1;
+    environ_init(&conf->environ, environ, environ_flags);
     bd_duration_print(conf->exec_timeout, conf->exec_timeout_ns);
     return 0;
 }
@@ -146,6 +159,7 @@ static void on_ended(void *owner, const struct bd_exit *e)
 
     call->child = NULL;
     clock_stop(call);
+    call->exit_status = e->status;
     if (e->status != 0)
         error = bd_arena_printf(&call->x->arena, "%s", bd_exit_text(text, e));
     call->ops->ended(call, error);
@@ -252,6 +266,8 @@ enum bd_flow fork_body(struct bd_exchange *x, const char *buf, size_t len)
 {
     struct call *call = x->state;
 
+    if (call->without_input)
+        return BD_GO;
     if (!call->started && !start(call))
         return BD_GO;
     return write_body(call, buf, len);
@@ -261,10 +277,33 @@ void fork_body_end(struct bd_exchange *x)
 {
     struct call *call = x->state;
 
+    if (call->without_input)
+        return;
     /* A chunked body may turn out to be empty. */
     if (!call->started && !start(call))
         return;
     finish_input(call);
+}
+
+void fork_again(struct call *call)
+{
+    int64_t ns = call->conf->exec_timeout_ns;
+
+    if (ns > 0) {
+        int64_t left = ns - (bd_now_ns() - call->x->began_ns);
+
+        bd_set_deadline(call->x, left > 0 ? left : 1, "exec_timeout", call->conf->exec_timeout);
+    }
+    call->without_input = call->input_over = true;
+    if (!start(call))
+        return;
+    bd_child_finish_input(call->child);
+    fork_release_body(call);
+}
+
+int fork_mapped_status(const struct call *call)
+{
+    return call->exit_status > 0 ? call->conf->status_of[call->exit_status] : 0;
 }
 
 void fork_abort(struct call *call)

@@ -16,6 +16,7 @@
 #include "bandog/duration.h"
 #include "bandog/mode.h"
 #include "environ.h"
+#include "exit_status.h"
 
 struct marshal;
 
@@ -26,8 +27,11 @@ struct fork_conf {
     int64_t exec_timeout_ns;
     int64_t kill_grace_ns;
     int64_t output_grace_ns;
+    bool cgi_response;
+    const char *exit_status_map;
 
     /* Made from them by fork_init(): */
+    uint16_t status_of[EXIT_STATUSES]; /* HTTP status for an exit status; 0: none */
     struct bd_command command;
     struct environ_base environ;
     char exec_timeout[BD_DURATION_BYTES];
@@ -43,6 +47,14 @@ struct fork_conf {
     .name = "output_grace", .type = BD_DURATION, .flags = BD_OWN,                                  \
     .offset = FORK_OPTION(conf_, output_grace_ns), .initial = "250ms",                             \
     .help = "wait for output after the process has exited while a descendant holds it open"
+#define FORK_OPTION_CGI_RESPONSE(conf_)                                                            \
+    .name = "cgi_response", .type = BD_BOOL, .flags = BD_OWN,                                      \
+    .offset = FORK_OPTION(conf_, cgi_response), .initial = "false",                                \
+    .help = "the output begins with a head, as of a CGI program: Status, Content-Type and others"
+#define FORK_OPTION_EXIT_STATUS_MAP(conf_)                                                         \
+    .name = "exit_status_map", .type = BD_TEXT, .flags = BD_OWN,                                   \
+    .offset = FORK_OPTION(conf_, exit_status_map), .unit = "pairs",                                \
+    .help = "HTTP statuses for exit statuses, such as 3=404 22=422"
 
 struct call;
 
@@ -65,6 +77,8 @@ struct call {
     bool clock_waits_for_body; /* the deadline is for the process alone, not for the upload */
     bool started;
     bool input_over;        /* the whole body has been handed on */
+    bool without_input;     /* fork_again(): what comes of the body is dropped */
+    int exit_status;        /* of the process, once it has ended; -1 after a signal */
     bool body_lent;         /* the engine waits for fork_release_body() */
     unsigned environ_flags; /* enum environ_flag */
     enum bd_stderr err;
@@ -75,7 +89,8 @@ struct call {
     struct bd_slice body;    /* lent by the engine, not yet encoded by `marshal` */
 };
 
-int fork_init(struct fork_conf *conf, struct bd_error *err);
+/* `environ_flags` as in the calls to come. */
+int fork_init(struct fork_conf *conf, unsigned environ_flags, struct bd_error *err);
 
 /* Is the program there? For bd_mode.check. */
 int fork_check(const struct fork_conf *conf, struct bd_error *err);
@@ -91,6 +106,15 @@ bool fork_prepare(struct call *call);
  * May end the exchange: last statement.
  */
 void fork_begin(struct call *call);
+
+/*
+ * The process has ended, and another one, without input, is to answer: starts it with the
+ * environment that fork_prepare() has made meanwhile. The clock goes on. Last statement.
+ */
+void fork_again(struct call *call);
+
+/* The status that exit_status_map gives to the process that has ended; 0: none. */
+int fork_mapped_status(const struct call *call);
 
 /* The mode's callbacks of these names. */
 enum bd_flow fork_body(struct bd_exchange *x, const char *buf, size_t len);

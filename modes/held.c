@@ -114,7 +114,27 @@ int held_add(struct held *h, const char *buf, size_t len)
 
 struct bd_slice held_begin(const struct held *h)
 {
-    return (struct bd_slice){h->block[0], h->len < BD_BLOCK_BYTES ? h->len : BD_BLOCK_BYTES};
+    size_t end = h->len < BD_BLOCK_BYTES ? h->len : BD_BLOCK_BYTES;
+
+    if (end == 0)
+        return (struct bd_slice){NULL, 0};
+    return (struct bd_slice){h->block[0] + h->sent, end - h->sent};
+}
+
+void held_skip(struct held *h, size_t len)
+{
+    h->sent += len;
+}
+
+void held_cut(struct held *h, size_t len)
+{
+    if (held_left(h) > len)
+        h->len = h->sent + len;
+}
+
+size_t held_left(const struct held *h)
+{
+    return h->len - h->sent;
 }
 
 /* Sending */

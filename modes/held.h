@@ -41,8 +41,17 @@ void held_release(struct held *h);
 /* 0, or the errno that says why the file cannot take it; then nothing of `buf` was kept. */
 int held_add(struct held *h, const char *buf, size_t len);
 
-/* The first bytes, as many as lie in one piece. */
+/* The first bytes, as many as lie in one piece. Before anything was given on. */
 struct bd_slice held_begin(const struct held *h);
+
+/* The first `len` of them, which held_begin() has shown, are not given on. */
+void held_skip(struct held *h, size_t len);
+
+/* Of what would be given on only `len` bytes are. */
+void held_cut(struct held *h, size_t len);
+
+/* How much is still to be given on. */
+size_t held_left(const struct held *h);
 
 /* Who gets the bytes; BD_WAIT: keeps them for a while. */
 typedef enum bd_flow held_take(void *to, const char *buf, size_t len);

@@ -45,6 +45,7 @@ static inline size_t lines_bytes(const struct lines_conf *conf)
      .offset = FORK_OPTION(conf_, content_type), .initial = "application/octet-stream",            \
      .help = "Content-Type of answers"},                                                           \
     LINES_OPTIONS(conf_),                                                                          \
+    {FORK_OPTION_EXIT_STATUS_MAP(conf_)},                                                          \
     {FORK_OPTION_KILL_GRACE(conf_)},                                                               \
     {FORK_OPTION_OUTPUT_GRACE(conf_)}
 /* clang-format on */

@@ -8,7 +8,7 @@
 #include "modes_list.h"
 
 const struct bd_mode *const bd_modes[] = {
-    &mode_classic, &mode_streaming, &mode_serializing, &mode_http, &mode_static, NULL,
+    &mode_classic, &mode_streaming, &mode_serializing, &mode_cgi, &mode_http, &mode_static, NULL,
 };
 
 const struct bd_mode *bd_mode_named(const char *name)

@@ -9,6 +9,7 @@
 extern const struct bd_mode mode_classic;
 extern const struct bd_mode mode_streaming;
 extern const struct bd_mode mode_serializing;
+extern const struct bd_mode mode_cgi;
 extern const struct bd_mode mode_http;
 extern const struct bd_mode mode_static;
 

@@ -24,12 +24,13 @@ struct serializing_call {
 
 static const struct bd_option serializing_options[] = {
     OF_WATCHDOG_FORK_OPTIONS(struct serializing_conf),
+    {FORK_OPTION_CGI_RESPONSE(struct serializing_conf)},
     {.name = NULL},
 };
 
 static int serializing_init(void *conf, struct bd_error *err)
 {
-    return fork_init(&((struct serializing_conf *)conf)->fork, err);
+    return fork_init(&((struct serializing_conf *)conf)->fork, ENVIRON_REQUEST, err);
 }
 
 static int serializing_check(const void *conf, struct bd_error *err)
@@ -48,8 +49,12 @@ static void respond(struct call *call, int status, int64_t length)
         {BD_SLICE("Content-Type"), bd_slice_of(call->conf->content_type)},
         bd_duration_field(call->x, bd_now_ns()),
     };
+    size_t n;
 
-    bd_respond(call->x, status, field, 2, length);
+    if (of(call)->answer.has_head)
+        answer_respond_as_told(&of(call)->answer, field[0].value, field[1], length, &n);
+    else
+        bd_respond(call->x, status, field, 2, length);
 }
 
 static enum bd_flow output(struct call *call, const char *buf, size_t len)
@@ -77,10 +82,12 @@ static void fail(struct call *call, const char *error)
 
 static void ended(struct call *call, const char *error)
 {
-    if (error)
+    int status = error ? fork_mapped_status(call) : 200;
+
+    if (!status || (error && of(call)->answer.streaming))
         fail(call, error);
     else
-        answer_send(&of(call)->answer, 200, (struct bd_slice){NULL, 0});
+        answer_finish(&of(call)->answer, status);
 }
 
 static const struct call_ops serializing_ops = {

@@ -14,7 +14,7 @@ static const char *rows_of(char *const *base, struct bd_exchange *x, unsigned fl
     struct environ_base b;
     size_t len = 0;
 
-    environ_init(&b, base);
+    environ_init(&b, base, ENVIRON_REQUEST);
     text[0] = '\0';
     assert_int_equal(environ_build(&envp, &b, x, flags), ENVIRON_OK);
     for (char **row = envp; *row; row++)
@@ -130,7 +130,7 @@ static void test_nul_in_path(void **state)
 {
     struct environ_base b;
 
-    environ_init(&b, plain_rows);
+    environ_init(&b, plain_rows, ENVIRON_REQUEST);
     assert_int_equal(
         environ_build(&envp, &b, exchange_with("GET /%00 HTTP/1.0\r\n\r\n"), ENVIRON_REQUEST),
         ENVIRON_NUL);
@@ -153,7 +153,7 @@ static void check_length(const char *begin, const char *end, const char *name, s
     memcpy(text, begin, strlen(begin));
     memset(text + strlen(begin), 'x', value);
     memcpy(text + strlen(begin) + value, end, strlen(end));
-    environ_init(&b, plain_rows);
+    environ_init(&b, plain_rows, ENVIRON_REQUEST);
     assert_int_equal(environ_build(&envp, &b, exchange_of_bytes(text, len), ENVIRON_REQUEST),
                      expected);
     free(b.plain);
@@ -189,7 +189,7 @@ static void test_too_many(void **state)
     for (int i = 0; i < 20000; i++)
         len += (size_t)snprintf(text + len, room - len, "field-%d: value\r\n", i);
     len += (size_t)snprintf(text + len, room - len, "\r\n");
-    environ_init(&b, plain_rows);
+    environ_init(&b, plain_rows, ENVIRON_REQUEST);
     assert_int_equal(getrlimit(RLIMIT_STACK, &before), 0);
     small = before;
     small.rlim_cur = 2 << 20;
