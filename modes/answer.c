@@ -57,7 +57,7 @@ static bool keeps_length(struct answer *a)
 {
     struct cgi_head *h = &a->head;
 
-    if (h->length < 0 || answers_head(a))
+    if (h->length < 0 || answers_head(a) || h->status == 204 || h->status == 304)
         return true;
     if ((uint64_t)h->length > held_left(&a->held)) {
         h->error = "its Content-Length is more than was printed";

@@ -94,37 +94,29 @@ static const struct classic_conf *conf_of(const struct call *call)
 /* Answering */
 
 /* The first bytes of the answer's body. */
-static struct bd_slice begin_of_body(struct call *call, char buf[BD_SNIFF_BYTES])
+static size_t begin_of_body(struct call *call, char buf[BD_SNIFF_BYTES])
 {
     const struct answer *a = &of(call)->answer;
-    struct bd_slice piece[2] = {a->front, held_begin(&a->held)};
-    size_t len = 0;
+    size_t len = a->front.len < BD_SNIFF_BYTES ? a->front.len : BD_SNIFF_BYTES;
 
-    for (int i = 0; i < 2; i++) {
-        size_t room = BD_SNIFF_BYTES - len;
-        size_t n = piece[i].len < room ? piece[i].len : room;
-
-        if (n > 0)
-            memcpy(buf + len, piece[i].p, n);
-        len += n;
-    }
-    return (struct bd_slice){buf, len};
+    bd_slice_put(buf, (struct bd_slice){a->front.p, len});
+    return len + held_peek(&a->held, buf + len, BD_SNIFF_BYTES - len);
 }
 
 static struct bd_slice content_type(struct call *call, bool failed)
 {
     const struct bd_field *field = bd_request_field(&call->x->req, BD_SLICE("content-type"));
     char buf[BD_SNIFF_BYTES];
-    struct bd_slice begin;
+    size_t len;
 
     if (!failed && call->conf->content_type)
         return bd_slice_of(call->conf->content_type);
     if (!failed && field && field->value.len > 0)
         return field->value;
-    begin = begin_of_body(call, buf);
-    if (begin.len == 0)
+    len = begin_of_body(call, buf);
+    if (len == 0)
         return (struct bd_slice){NULL, 0};
-    return bd_slice_of(bd_sniff(begin.p, begin.len));
+    return bd_slice_of(bd_sniff(buf, len));
 }
 
 static void respond(struct call *call, int status, int64_t length)

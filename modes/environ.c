@@ -177,6 +177,8 @@ static enum environ_result add_request_line(struct rows *r, struct bd_exchange *
     add(r, BD_SLICE("Path"), path);
     if (req->query.len > 0)
         add(r, BD_SLICE("Query"), req->query);
+    if (flags & ENVIRON_CGI)
+        meta_add_target(r, x);
     if (r->too_long)
         return ENVIRON_TARGET_TOO_LONG;
     if (!(flags & ENVIRON_CLASSIC))

@@ -121,6 +121,17 @@ struct bd_slice held_begin(const struct held *h)
     return (struct bd_slice){h->block[0] + h->sent, end - h->sent};
 }
 
+size_t held_peek(const struct held *h, char *buf, size_t len)
+{
+    size_t end = h->len < HELD_MEMORY_BYTES ? h->len : HELD_MEMORY_BYTES, at = h->sent, n = 0;
+
+    while (at < end && n < len) {
+        buf[n++] = h->block[at / BD_BLOCK_BYTES][at % BD_BLOCK_BYTES];
+        at++;
+    }
+    return n;
+}
+
 void held_skip(struct held *h, size_t len)
 {
     h->sent += len;
@@ -165,6 +176,8 @@ static struct bd_slice next_piece(struct held *h)
                                  left < room ? left : room};
     }
     n = read_page(h);
+    if (n > 0 && (size_t)n > left) /* held_cut() */
+        n = (ssize_t)left;
     return (struct bd_slice){h->page, n > 0 ? (size_t)n : 0};
 }
 

@@ -44,6 +44,9 @@ int held_add(struct held *h, const char *buf, size_t len);
 /* The first bytes, as many as lie in one piece. Before anything was given on. */
 struct bd_slice held_begin(const struct held *h);
 
+/* Copies the first bytes, as many as there are in memory. Returns how many. */
+size_t held_peek(const struct held *h, char *buf, size_t len);
+
 /* The first `len` of them, which held_begin() has shown, are not given on. */
 void held_skip(struct held *h, size_t len);
 

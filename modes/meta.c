@@ -65,9 +65,9 @@ static bool is_plain_name(struct bd_slice name)
 static bool is_hidden(struct bd_slice name)
 {
     static const char *const hidden[] = {
-        "proxy",      "content-length",   "content-type",        "connection",        "te",
-        "keep-alive", "proxy-connection", "proxy-authorization", "transfer-encoding", "upgrade",
-        "trailer",
+        "host",    "proxy",      "content-length",   "content-type",        "connection",
+        "te",      "keep-alive", "proxy-connection", "proxy-authorization", "transfer-encoding",
+        "upgrade", "trailer",
     };
 
     for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
@@ -144,6 +144,9 @@ static void add_fields(struct rows *r, const struct bd_request *req)
 {
     struct groups g;
 
+    /* The target's, if it names one (RFC 9112, 3.2.2). */
+    if (req->host.len > 0 || bd_request_field(req, BD_SLICE("host")))
+        add(r, "HTTP_HOST", req->host);
     groups_init(&g, r->arena, req);
     for (size_t i = 0; i < req->fields; i++)
         if (!is_hidden(req->field[i].name))
@@ -194,6 +197,13 @@ static void add_body(struct rows *r, const struct bd_request *req)
         add(r, "CONTENT_TYPE", type->value);
 }
 
+void meta_add_target(struct rows *r, struct bd_exchange *x)
+{
+    add(r, "REQUEST_URI", x->req.target);
+    add(r, "PATH_INFO", bd_request_path(x));
+    add(r, "QUERY_STRING", x->req.query);
+}
+
 void meta_add(struct rows *r, struct bd_exchange *x)
 {
     const struct bd_request *req = &x->req;
@@ -202,10 +212,7 @@ void meta_add(struct rows *r, struct bd_exchange *x)
     add_text(r, "SERVER_PROTOCOL", req->minor > 0 ? "HTTP/1.1" : "HTTP/1.0");
     add_text(r, "SERVER_SOFTWARE", bd_arena_printf(r->arena, "bandog/%s", bd_version));
     add(r, "REQUEST_METHOD", req->method);
-    add(r, "REQUEST_URI", req->target);
     add_text(r, "SCRIPT_NAME", "");
-    add(r, "PATH_INFO", bd_request_path(x));
-    add(r, "QUERY_STRING", req->query);
     add_ends(r, x);
     add_body(r, req);
     add_fields(r, req);

@@ -11,7 +11,8 @@
 
 #define META_ROWS_MAX 16 /* besides one for each field */
 
-/* Adds them. What of a request may be passed on without a check has been decided by environ.c. */
+/* Adds those that the target gives, which holds no %00, and then the others. */
+void meta_add_target(struct rows *r, struct bd_exchange *x);
 void meta_add(struct rows *r, struct bd_exchange *x);
 
 /* Would a program take this row of our own environment for a part of its request? */
