@@ -9,7 +9,7 @@
 void answer_init(struct answer *a, struct call *call,
                  void (*respond)(struct call *call, int status, int64_t length))
 {
-    *a = (struct answer){.call = call, .respond = respond};
+    *a = (struct answer){.call = call, .respond = respond, .left = -1};
     held_init(&a->held, call->x->worker);
 }
 
@@ -178,7 +178,16 @@ enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
             return BD_GO;
         }
         a->streaming = true;
-        a->respond(a->call, 200, BD_LENGTH_UNKNOWN);
+        if (a->has_head && a->head.length >= 0) {
+            held_cut(&a->held, (size_t)a->head.length);
+            a->left = a->head.length - (int64_t)held_left(&a->held);
+        }
+        a->respond(a->call, 200, a->has_head ? a->head.length : BD_LENGTH_UNKNOWN);
+    }
+    if (a->left >= 0) {
+        if ((int64_t)len > a->left)
+            len = (size_t)a->left;
+        a->left -= (int64_t)len;
     }
     a->piece = (struct bd_slice){buf, len};
     return stream_on(a) == LATER ? BD_WAIT : BD_GO;
@@ -189,6 +198,13 @@ void answer_send(struct answer *a, int status, struct bd_slice front)
     struct call *call = a->call;
 
     a->ending = true;
+    if (a->left > 0 && !answers_head(a)) {
+        struct bd_exchange *x = call->x;
+
+        answer_release(a);
+        bd_cut(x, "the function has printed less than its Content-Length");
+        return;
+    }
     if (!a->streaming) {
         a->front = front;
         a->respond(call, status, (int64_t)(front.len + held_left(&a->held)));

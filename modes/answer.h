@@ -20,6 +20,7 @@ struct answer {
     bool has_head; /* cgi_response: `head` was read and taken off what is held */
     struct cgi_head head;
     struct bd_slice front; /* sent before what is held */
+    int64_t left; /* streaming: of the Content-Length that was printed; -1: there is none */
     struct bd_slice piece; /* streaming: lent by the process, waits behind what is held */
     bool ending;           /* bd_end() when all is sent */
     struct bd_deadline pause;

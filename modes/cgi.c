@@ -89,6 +89,7 @@ const struct bd_mode mode_cgi = {
     .conf_bytes = sizeof(struct stream_conf),
     .init = cgi_init,
     .check = stream_check,
+    .lingers = true,
     .start = cgi_start,
     .body = fork_body,
     .body_end = fork_body_end,

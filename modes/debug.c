@@ -5,42 +5,31 @@
 
 #include "bandog/log.h"
 #include "environ.h"
+#include "field_groups.h"
 
-static bool is_first(const struct bd_field *field, size_t i)
+static bool is_hidden(struct bd_slice name)
 {
-    for (size_t j = 0; j < i; j++)
-        if (bd_slice_ieq(field[j].name, field[i].name))
-            return false;
-    return true;
-}
-
-/* All values of field i's name, separated by a blank. */
-static const char *join_values(struct bd_exchange *x, const struct bd_field *field, size_t fields,
-                               size_t i)
-{
-    const char *text = "";
-
-    for (size_t j = i; j < fields; j++) {
-        struct bd_slice value = bd_printable(&x->arena, field[j].value);
-
-        if (bd_slice_ieq(field[j].name, field[i].name))
-            text = bd_arena_printf(&x->arena, "%s%s%.*s", text, j > i ? " " : "", BD_ARG(value));
-    }
-    return text;
+    return bd_slice_ieq(name, BD_SLICE("host")) ||
+           bd_slice_ieq(name, BD_SLICE("transfer-encoding"));
 }
 
 void debug_headers(struct bd_exchange *x, const char *direction, const struct bd_field *field,
                    size_t fields)
 {
-    for (size_t i = 0; i < fields; i++) {
-        struct bd_slice name = environ_canonical(&x->arena, field[i].name);
+    struct field_groups g;
+
+    field_groups_make(&g, &x->arena, field, fields, is_hidden);
+    for (size_t i = 0; i < g.groups; i++) {
+        const struct field_group *group = &g.group[i];
+        struct bd_slice name = environ_canonical(&x->arena, field[group->first].name);
+        char *text = bd_arena_alloc(&x->arena, group->bytes + group->fields);
+        struct bd_slice values = {text, 0};
         const char *line;
 
-        if (!is_first(field, i) || bd_slice_ieq(name, BD_SLICE("host")) ||
-            bd_slice_ieq(name, BD_SLICE("transfer-encoding")))
-            continue;
-        line = bd_arena_printf(&x->arena, "[%s] %.*s=[%s]", direction, BD_ARG(name),
-                               join_values(x, field, fields, i));
+        values.len = (size_t)(field_group_put(text, &g, group, BD_SLICE(" ")) - text);
+        values = bd_printable(&x->arena, values);
+        line =
+            bd_arena_printf(&x->arena, "[%s] %.*s=[%.*s]", direction, BD_ARG(name), BD_ARG(values));
         bd_log_line(BD_LOG_STDOUT, false, NULL, line, strlen(line));
     }
 }

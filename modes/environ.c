@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "bandog/hash.h"
 #include "environ_rows.h"
 #include "meta.h"
 
@@ -73,19 +74,10 @@ static size_t name_length(const char *row)
     return equals ? (size_t)(equals - row) : strlen(row);
 }
 
-static size_t hash(const char *p, size_t len)
-{
-    uint32_t h = 2166136261u;
-
-    while (len-- > 0)
-        h = (h ^ (unsigned char)*p++) * 16777619u;
-    return h;
-}
-
 /* The slot of that name: taken by a row with the same name, or free. */
 static const char **find(const struct rows *r, const char *name, size_t len)
 {
-    size_t i = hash(name, len) & r->mask;
+    size_t i = bd_hash((struct bd_slice){name, len}) & r->mask;
 
     while (r->slot[i] && (name_length(r->slot[i]) != len || memcmp(r->slot[i], name, len) != 0))
         i = (i + 1) & r->mask;

@@ -44,23 +44,32 @@ static const char *sniff(int fd)
 }
 
 /* Nobody puts a compressed file beside one that does not get any smaller. */
-static bool is_compact(const char *type)
+static bool is_compact(const struct file *f)
 {
     static const char *const compact[] = {
-        "image/",           "audio/",           "video/",
-        "font/woff",        "application/zip",  "application/gzip",
-        "application/zstd", "application/x-xz", "application/x-bzip2",
+        "image/",
+        "audio/",
+        "video/",
+        "font/woff",
+        "application/zip",
+        "application/gzip",
+        "application/zstd",
+        "application/x-xz",
+        "application/x-bzip2",
+        "application/x-7z",
+        "application/x-rar",
     };
     static const char *const others[] = {"image/svg", "image/bmp", "image/vnd.microsoft.icon"};
-    struct bd_slice s = bd_slice_of(type);
+    struct bd_slice type = bd_slice_of(f->type);
+    size_t len = strlen(f->path);
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (bd_slice_starts(s, bd_slice_of(others[i])))
+        if (bd_slice_starts(type, bd_slice_of(others[i])))
             return false;
     for (size_t i = 0; i < sizeof(compact) / sizeof(compact[0]); i++)
-        if (bd_slice_starts(s, bd_slice_of(compact[i])))
+        if (bd_slice_starts(type, bd_slice_of(compact[i])))
             return true;
-    return false;
+    return len > 3 && strcmp(f->path + len - 3, ".br") == 0; /* which has no type */
 }
 
 /* Content codings */
@@ -91,7 +100,7 @@ static void choose_coding(struct file *f, struct root *root)
     const struct bd_request *r = &f->x->req;
     int identity, br, gzip;
 
-    if (!f->conf->precompressed || is_compact(f->type))
+    if (!f->conf->precompressed || is_compact(f))
         return;
     f->varies = true;
     br = bd_coding_weight(r, BD_SLICE("br"));
@@ -120,13 +129,18 @@ static char *put_hex(char *to, uint64_t n)
     return to;
 }
 
-/* Time of change and size; the same file has the same on every replica. */
+/*
+ * The time of st_mtim may be one that all files have, and that stays when a file of the same size
+ * takes the place of another: images are built like that. st_ctim tells them apart.
+ */
 static struct bd_slice print_etag(struct file *f)
 {
-    char *text = bd_arena_alloc(&f->x->arena, 48), *to = text;
+    char *text = bd_arena_alloc(&f->x->arena, 64), *to = text;
 
     *to++ = '"';
-    to = put_hex(to, (uint64_t)f->st.st_mtim.tv_sec * NS_PER_S + (uint64_t)f->st.st_mtim.tv_nsec);
+    to = put_hex(to, (uint64_t)f->st.st_ctim.tv_sec * NS_PER_S + (uint64_t)f->st.st_ctim.tv_nsec);
+    *to++ = '-';
+    to = put_hex(to, (uint64_t)f->st.st_ino);
     *to++ = '-';
     to = put_hex(to, (uint64_t)f->st.st_size);
     if (f->coding.len > 0) {

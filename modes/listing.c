@@ -15,14 +15,20 @@
 
 #include "bandog/conditions.h"
 #include "bandog/http_date.h"
+#include "href.h"
 
 #define ENTRIES_MAX 100000
 #define ENTRY_BYTES_MAX ((size_t)4096) /* a name of 255 bytes, twice, escaped, with the markup */
 
+struct entry {
+    char *name;
+    bool is_folder;
+};
+
 struct listing {
     struct bd_exchange *x;
-    char **name; /* a folder's ends in '/' */
-    size_t names, room, next;
+    struct entry *entry;
+    size_t entries, room, next;
     bool is_cut; /* there are more than ENTRIES_MAX */
     bool is_complete;
     char *page; /* a block */
@@ -30,30 +36,26 @@ struct listing {
 
 static void release(struct listing *l)
 {
-    for (size_t i = 0; i < l->names; i++)
-        free(l->name[i]);
-    free(l->name);
+    for (size_t i = 0; i < l->entries; i++)
+        free(l->entry[i].name);
+    free(l->entry);
     bd_block_give(l->x->worker, l->page);
     free(l);
 }
 
 /* Reading */
 
-static void add_name(struct listing *l, const char *name, bool is_folder)
+static void add_entry(struct listing *l, const char *name, bool is_folder)
 {
-    size_t len = strlen(name);
-    char *copy = malloc(len + 2);
+    char *copy = strdup(name);
 
-    if (l->names == l->room) {
+    if (l->entries == l->room) {
         l->room = l->room ? l->room * 2 : 64;
-        l->name = realloc(l->name, l->room * sizeof(*l->name));
+        l->entry = realloc(l->entry, l->room * sizeof(*l->entry));
     }
-    if (!copy || !l->name)
+    if (!copy || !l->entry)
         abort();
-    memcpy(copy, name, len);
-    copy[len] = '/';
-    copy[len + is_folder] = '\0';
-    l->name[l->names++] = copy;
+    l->entry[l->entries++] = (struct entry){copy, is_folder};
 }
 
 static bool is_folder(int fd, const struct dirent *e)
@@ -67,64 +69,30 @@ static bool is_folder(int fd, const struct dirent *e)
 
 static int compare(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
-static int read_names(struct listing *l, DIR *from)
+static int read_entries(struct listing *l, DIR *from)
 {
     const struct dirent *e;
 
     while (errno = 0, (e = readdir(from))) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        if (l->names == ENTRIES_MAX) {
+        if (l->entries == ENTRIES_MAX) {
             l->is_cut = true;
             break;
         }
-        add_name(l, e->d_name, is_folder(dirfd(from), e));
+        add_entry(l, e->d_name, is_folder(dirfd(from), e));
     }
     if (!e && errno)
         return -errno;
-    if (l->names > 0)
-        qsort(l->name, l->names, sizeof(*l->name), compare);
+    if (l->entries > 0)
+        qsort(l->entry, l->entries, sizeof(*l->entry), compare);
     return 0;
 }
 
 /* Printing */
-
-static bool is_plain(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-_.~/$&+,:;=@", c));
-}
-
-/* `to` has room for three times the name and 2 bytes. */
-static char *put_href(char *to, struct bd_slice name)
-{
-    static const char digit[] = "0123456789ABCDEF";
-
-    if (name.len > 0 && memchr(name.p, ':', name.len)) /* else it would be a scheme */
-        to = bd_slice_put(to, BD_SLICE("./"));
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-
-        if (is_plain((char)c)) {
-            *to++ = (char)c;
-        } else {
-            *to++ = '%';
-            *to++ = digit[c >> 4];
-            *to++ = digit[c & 15];
-        }
-    }
-    return to;
-}
-
-struct bd_slice listing_href(struct bd_arena *a, struct bd_slice name)
-{
-    char *text = bd_arena_alloc(a, name.len * 3 + 2);
-
-    return (struct bd_slice){text, (size_t)(put_href(text, name) - text)};
-}
 
 static struct bd_slice entity(char c)
 {
@@ -157,12 +125,16 @@ static char *put_escaped(char *to, const char *name)
     return to;
 }
 
-static char *put_entry(char *to, const char *name)
+static char *put_entry(char *to, const struct entry *e)
 {
+    struct bd_slice end = e->is_folder ? BD_SLICE("/") : (struct bd_slice){NULL, 0};
+
     to = bd_slice_put(to, BD_SLICE("<a href=\""));
-    to = put_href(to, bd_slice_of(name));
+    to = href_put(to, bd_slice_of(e->name));
+    to = bd_slice_put(to, end);
     to = bd_slice_put(to, BD_SLICE("\">"));
-    to = put_escaped(to, name);
+    to = put_escaped(to, e->name);
+    to = bd_slice_put(to, end);
     return bd_slice_put(to, BD_SLICE("</a>\n"));
 }
 
@@ -174,9 +146,9 @@ static size_t print_some(struct listing *l)
     if (l->next == 0)
         to = bd_slice_put(to, BD_SLICE("<!doctype html>\n<meta name=\"viewport\" "
                                        "content=\"width=device-width\">\n<pre>\n"));
-    while (l->next < l->names && (size_t)(to - l->page) < BD_BLOCK_BYTES - 2 * ENTRY_BYTES_MAX)
-        to = put_entry(to, l->name[l->next++]);
-    if (l->next == l->names) {
+    while (l->next < l->entries && (size_t)(to - l->page) < BD_BLOCK_BYTES - 2 * ENTRY_BYTES_MAX)
+        to = put_entry(to, &l->entry[l->next++]);
+    if (l->next == l->entries) {
         if (l->is_cut)
             to = bd_slice_put(to, BD_SLICE("... and more, which are not listed\n"));
         to = bd_slice_put(to, BD_SLICE("</pre>\n"));
@@ -207,8 +179,7 @@ void listing_abort(struct listing *l)
 }
 
 /* True when it has answered: 304. */
-static bool is_known(struct bd_exchange *x, int64_t modified_s, const struct bd_field *field,
-                     size_t fields)
+static bool is_known(struct bd_exchange *x, int64_t modified_s, const struct bd_field *date)
 {
     const struct bd_validators v = {.modified_s = modified_s};
 
@@ -216,7 +187,7 @@ static bool is_known(struct bd_exchange *x, int64_t modified_s, const struct bd_
     if (bd_request_field(&x->req, BD_SLICE("if-none-match")) ||
         bd_conditions_check(&x->req, &v, time(NULL)) != BD_CONDITION_NOT_MODIFIED)
         return false;
-    bd_respond(x, 304, field, fields, BD_LENGTH_NONE);
+    bd_respond(x, 304, date, 1, BD_LENGTH_NONE);
     bd_end(x);
     return true;
 }
@@ -224,17 +195,24 @@ static bool is_known(struct bd_exchange *x, int64_t modified_s, const struct bd_
 int listing_answer(struct listing **ret_listing, struct bd_exchange *x, int fd,
                    const struct stat *st)
 {
+    int64_t modified_s = st->st_mtim.tv_sec ? st->st_mtim.tv_sec : BD_MODIFIED_UNKNOWN;
     char date[BD_HTTP_DATE_BYTES];
     const struct bd_field field[] = {
-        {BD_SLICE("Last-Modified"), bd_http_date_print(date, st->st_mtim.tv_sec)},
         {BD_SLICE("Content-Type"), BD_SLICE("text/html; charset=utf-8")},
+        {BD_SLICE("Last-Modified"), bd_http_date_print(date, st->st_mtim.tv_sec)},
     };
     struct listing *l;
     DIR *from;
     int err;
 
-    if (is_known(x, st->st_mtim.tv_sec, field, 1)) {
+    if (is_known(x, modified_s, &field[1])) {
         close(fd);
+        return 0;
+    }
+    if (bd_slice_eq(x->req.method, BD_SLICE("HEAD"))) {
+        close(fd);
+        bd_respond(x, 200, field, modified_s == BD_MODIFIED_UNKNOWN ? 1 : 2, BD_LENGTH_NONE);
+        bd_end(x);
         return 0;
     }
     from = fdopendir(fd);
@@ -247,7 +225,7 @@ int listing_answer(struct listing **ret_listing, struct bd_exchange *x, int fd,
     if (!l)
         abort();
     l->x = x;
-    err = read_names(l, from);
+    err = read_entries(l, from);
     closedir(from);
     if (err) {
         release(l);
@@ -255,7 +233,7 @@ int listing_answer(struct listing **ret_listing, struct bd_exchange *x, int fd,
     }
     l->page = bd_block_take(x->worker);
     *ret_listing = l;
-    bd_respond(x, 200, field, 2, BD_LENGTH_UNKNOWN);
+    bd_respond(x, 200, field, modified_s == BD_MODIFIED_UNKNOWN ? 1 : 2, BD_LENGTH_UNKNOWN);
     listing_drain(l);
     return 0;
 }

@@ -23,7 +23,4 @@ int listing_answer(struct listing **ret_listing, struct bd_exchange *x, int fd,
 void listing_drain(struct listing *l);
 void listing_abort(struct listing *l);
 
-/* A name as a relative reference (RFC 3986, 4.2), in the arena. */
-struct bd_slice listing_href(struct bd_arena *a, struct bd_slice name);
-
 #endif

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "bandog/fields.h"
 #include "bandog/version.h"
+#include "field_groups.h"
 
 static void add(struct rows *r, const char *name, struct bd_slice value)
 {
@@ -35,21 +35,6 @@ static void add_number(struct rows *r, const char *name, int64_t n)
 }
 
 /* Fields */
-
-/* Fields of one name, in order. */
-struct group {
-    size_t first, last;
-    size_t bytes; /* of the values, with what joins them */
-};
-
-struct groups {
-    const struct bd_request *req;
-    struct group *group;
-    size_t n;
-    size_t *next; /* for each field the next one of its group */
-    size_t *slot; /* open addressing by the hash of the name: number in `group` plus 1 */
-    size_t mask;
-};
 
 static bool is_plain_name(struct bd_slice name)
 {
@@ -76,82 +61,33 @@ static bool is_hidden(struct bd_slice name)
     return !is_plain_name(name);
 }
 
-static size_t hash(struct bd_slice name)
-{
-    uint32_t h = 2166136261u;
-
-    for (size_t i = 0; i < name.len; i++)
-        h = (h ^ (unsigned char)bd_ascii_lower(name.p[i])) * 16777619u;
-    return h;
-}
-
 static struct bd_slice joint(struct bd_slice name)
 {
     return bd_slice_ieq(name, BD_SLICE("cookie")) ? BD_SLICE("; ") : BD_SLICE(", ");
 }
 
-static void add_to_group(struct groups *g, size_t field)
+static void add_group(struct rows *r, const struct field_groups *g, const struct field_group *group)
 {
-    struct bd_slice name = g->req->field[field].name;
-    size_t bytes = g->req->field[field].value.len, at = hash(name) & g->mask;
-    struct group *old;
-
-    for (; g->slot[at] > 0; at = (at + 1) & g->mask) {
-        old = &g->group[g->slot[at] - 1];
-        if (!bd_slice_ieq(g->req->field[old->first].name, name))
-            continue;
-        g->next[old->last] = field;
-        old->last = field;
-        old->bytes += joint(name).len + bytes;
-        return;
-    }
-    g->group[g->n++] = (struct group){field, field, bytes};
-    g->slot[at] = g->n;
-}
-
-static void groups_init(struct groups *g, struct bd_arena *a, const struct bd_request *req)
-{
-    size_t slots = 16;
-
-    while (slots < req->fields * 2)
-        slots *= 2;
-    *g = (struct groups){.req = req, .mask = slots - 1};
-    g->group = bd_arena_alloc(a, (req->fields + 1) * sizeof(*g->group));
-    g->next = bd_arena_alloc(a, (req->fields + 1) * sizeof(*g->next));
-    g->slot = bd_arena_alloc(a, slots * sizeof(*g->slot));
-    memset(g->slot, 0, slots * sizeof(*g->slot));
-}
-
-static void add_group(struct rows *r, const struct groups *g, const struct group *group)
-{
-    struct bd_slice name = g->req->field[group->first].name;
+    struct bd_slice name = g->field[group->first].name;
+    size_t bytes = group->bytes + (group->fields - 1) * joint(name).len;
     char *upper = bd_arena_alloc(r->arena, name.len + 1), *to;
 
     for (size_t i = 0; i < name.len; i++)
         upper[i] = bd_ascii_upper(name.p[i]);
-    to = rows_add(r, BD_SLICE("HTTP_"), (struct bd_slice){upper, name.len}, group->bytes);
-    if (!to)
-        return;
-    for (size_t i = group->first;; i = g->next[i]) {
-        to = bd_slice_put(to, g->req->field[i].value);
-        if (i == group->last)
-            break;
-        to = bd_slice_put(to, joint(name));
-    }
+    to = rows_add(r, BD_SLICE("HTTP_"), (struct bd_slice){upper, name.len}, bytes);
+    if (to)
+        field_group_put(to, g, group, joint(name));
 }
 
 static void add_fields(struct rows *r, const struct bd_request *req)
 {
-    struct groups g;
+    struct field_groups g;
 
     /* The target's, if it names one (RFC 9112, 3.2.2). */
     if (req->host.len > 0 || bd_request_field(req, BD_SLICE("host")))
         add(r, "HTTP_HOST", req->host);
-    groups_init(&g, r->arena, req);
-    for (size_t i = 0; i < req->fields; i++)
-        if (!is_hidden(req->field[i].name))
-            add_to_group(&g, i);
-    for (size_t i = 0; i < g.n; i++)
+    field_groups_make(&g, r->arena, req->field, req->fields, is_hidden);
+    for (size_t i = 0; i < g.groups; i++)
         add_group(r, &g, &g.group[i]);
 }
 

@@ -226,15 +226,17 @@ static int open_beneath(struct root *r, const char *path)
     return walk(r, path);
 }
 
-static void look(struct root *r, int64_t now_ns)
+/* 0, or a negative errno when there is no folder. */
+static int look(struct root *r, int64_t now_ns)
 {
-    int fd = open(r->path, FOLDER_FLAGS);
+    int fd = open(r->path, FOLDER_FLAGS), err = errno;
 
-    if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
-        return; /* what we have is better than nothing */
-    root_close(r);
-    r->fd = fd;
-    r->opened_ns = now_ns;
+    if (fd >= 0 || err == ENOENT || err == ENOTDIR) {
+        root_close(r);
+        r->fd = fd;
+        r->opened_ns = now_ns;
+    }
+    return r->fd < 0 ? -err : 0; /* what we have is better than nothing */
 }
 
 static bool is_removed(const struct root *r)
@@ -246,15 +248,18 @@ static bool is_removed(const struct root *r)
 
 int root_open(struct root *r, const char *path, int64_t now_ns)
 {
-    int fd;
+    int err = 0, fd;
 
     if (r->fd < 0 || now_ns - r->opened_ns > LOOK_AGAIN_NS)
-        look(r, now_ns);
-    if (r->fd < 0)
-        return -ENOENT;
+        err = look(r, now_ns);
+    if (err)
+        return err;
     fd = open_beneath(r, path);
-    if (fd != -ENOENT || !is_removed(r))
+    /* A folder that was removed can still be opened itself. */
+    if ((fd != -ENOENT && *path && strcmp(path, ".") != 0) || !is_removed(r))
         return fd;
-    look(r, now_ns);
-    return r->fd < 0 ? -ENOENT : open_beneath(r, path);
+    if (fd >= 0)
+        close(fd);
+    err = look(r, now_ns);
+    return err ? err : open_beneath(r, path);
 }

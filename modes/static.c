@@ -13,6 +13,7 @@
 
 #include "bandog/log.h"
 #include "file.h"
+#include "href.h"
 #include "listing.h"
 #include "modes_list.h"
 #include "root.h"
@@ -273,30 +274,41 @@ static struct bd_slice clean(struct bd_arena *a, struct bd_slice path)
 }
 
 /* As it was sent: does it have segments that a relative link would not survive? */
-static bool is_clean(struct bd_slice path)
+static bool is_clean(struct bd_slice raw)
 {
-    if (path.len == 0 || path.p[0] != '/')
+    if (raw.len == 0 || raw.p[0] != '/')
         return false;
-    while (path.len > 0) {
+    while (raw.len > 0) {
         struct bd_slice segment;
 
-        path.p++; /* the one slash */
-        path.len--;
-        if (path.len > 0 && *path.p == '/')
+        raw.p++; /* the one slash */
+        raw.len--;
+        if (raw.len > 0 && *raw.p == '/')
             return false;
-        segment = next_segment(&path);
+        segment = next_segment(&raw);
         if (is_dots(segment))
             return false;
     }
     return true;
 }
 
-static void redirect_to_clean(struct bd_exchange *x)
+/* With escaped dots and slashes a client sees other segments than there are. */
+static bool has_hidden_segments(struct bd_slice raw)
 {
-    struct bd_slice path = clean(&x->arena, x->req.path);
-    const char *end = path.len > 0 && names_folder(x->req.path) ? "/" : "";
+    for (size_t i = 0; i + 2 < raw.len; i++)
+        if (raw.p[i] == '%' && strchr("./", (int)bd_hex_byte(raw.p + i + 1)))
+            return true;
+    return false;
+}
 
-    redirect(x, 307, bd_slice_of(bd_arena_printf(&x->arena, "/%s%s", path.p, end)));
+static void redirect_to_clean(struct bd_exchange *x, struct bd_slice path)
+{
+    bool hidden = has_hidden_segments(x->req.path);
+    struct bd_slice cleaned = clean(&x->arena, hidden ? path : x->req.path);
+    struct bd_slice to = hidden ? href_path(&x->arena, cleaned) : href_again(&x->arena, cleaned);
+    const char *end = cleaned.len > 0 && names_folder(path) ? "/" : "";
+
+    redirect(x, 307, bd_slice_of(bd_arena_printf(&x->arena, "/%.*s%s", BD_ARG(to), end)));
 }
 
 /* The path's last segment. */
@@ -335,7 +347,7 @@ static bool take_file(struct static_call *c, int fd, const char *path)
 static void answer_not_found(struct static_call *c, int err)
 {
     const char *path = c->conf->fallback;
-    bool is_missing = err == -ENOENT || err == -ENOTDIR;
+    bool is_missing = err == -ENOENT || err == -ENOTDIR || err == -ENAMETOOLONG;
     int fd = path && is_missing ? open_path(c, path) : -1;
 
     if (fd >= 0 && take_file(c, fd, path))
@@ -359,11 +371,45 @@ static void answer_listing(struct static_call *c, int fd, const struct stat *st)
         refuse_error(c, err);
 }
 
+/* To the one name that relative links work with: relative itself, if a client can resolve that. */
+static void redirect_to(struct static_call *c, const char *relative, const char *absolute)
+{
+    bool hidden = has_hidden_segments(c->x->req.path);
+
+    redirect(c->x, 301, bd_slice_of(hidden ? absolute : relative));
+}
+
+static void redirect_to_folder(struct static_call *c)
+{
+    struct bd_arena *a = &c->x->arena;
+    struct bd_slice name = href_name(a, bd_slice_of(base(c->path)));
+    struct bd_slice path = href_path(a, bd_slice_of(c->path));
+
+    redirect_to(c, bd_arena_printf(a, "%.*s/", BD_ARG(name)),
+                bd_arena_printf(a, "/%.*s/", BD_ARG(path)));
+}
+
+static void redirect_to_file(struct static_call *c)
+{
+    struct bd_arena *a = &c->x->arena;
+    struct bd_slice name = href_name(a, bd_slice_of(base(c->path)));
+    struct bd_slice path = href_path(a, bd_slice_of(c->path));
+
+    redirect_to(c, bd_arena_printf(a, "../%.*s", BD_ARG(name)),
+                bd_arena_printf(a, "/%.*s", BD_ARG(path)));
+}
+
+static void redirect_from_index(struct static_call *c)
+{
+    struct bd_slice folder = {c->path, strlen(c->path) - strlen(INDEX)};
+    struct bd_slice path = href_path(&c->x->arena, folder);
+
+    redirect_to(c, "./", bd_arena_printf(&c->x->arena, "/%.*s", BD_ARG(path)));
+}
+
 /* What the path names has been opened. */
 static void answer_opened(struct static_call *c, int fd)
 {
-    struct bd_arena *a = &c->x->arena;
-    struct bd_slice href = listing_href(a, bd_slice_of(base(c->path)));
     struct stat st;
 
     if (fstat(fd, &st)) {
@@ -375,13 +421,13 @@ static void answer_opened(struct static_call *c, int fd)
         answer_listing(c, fd, &st);
     } else if (S_ISDIR(st.st_mode)) {
         close(fd);
-        redirect(c->x, 301, bd_slice_of(bd_arena_printf(a, "%.*s/", BD_ARG(href))));
+        redirect_to_folder(c);
     } else if (!S_ISREG(st.st_mode)) {
         close(fd);
         refuse_error(c, -EACCES);
     } else if (c->is_folder) {
         close(fd);
-        redirect(c->x, 301, bd_slice_of(bd_arena_printf(a, "../%.*s", BD_ARG(href))));
+        redirect_to_file(c);
     } else {
         c->file =
             (struct file){.x = c->x, .conf = &c->conf->file, .path = c->path, .fd = fd, .st = st};
@@ -428,13 +474,13 @@ static void static_start(struct bd_exchange *x)
         refuse(x, 405, "405 Method Not Allowed\n");
         return;
     }
-    if (!is_clean(x->req.path)) {
-        redirect_to_clean(x);
+    path = bd_request_path(x);
+    if (memchr(path.p, '\0', path.len)) {
+        refuse(x, 404, "404 page not found\n");
         return;
     }
-    path = bd_request_path(x);
-    if (path.len >= PATH_MAX || memchr(path.p, '\0', path.len)) {
-        refuse(x, 404, "404 page not found\n");
+    if (!is_clean(x->req.path)) {
+        redirect_to_clean(x, path);
         return;
     }
     c = bd_arena_alloc(&x->arena, sizeof(*c));
@@ -446,8 +492,10 @@ static void static_start(struct bd_exchange *x)
     c->file.fd = -1;
     c->listing = NULL;
     x->state = c;
-    if (is_index(c))
-        redirect(x, 301, BD_SLICE("./"));
+    if (strlen(c->path) >= PATH_MAX)
+        answer_not_found(c, -ENAMETOOLONG);
+    else if (is_index(c))
+        redirect_from_index(c);
     else
         answer(c);
 }

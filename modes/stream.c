@@ -163,7 +163,10 @@ static void ended(struct call *call, const char *error)
 {
     struct bd_exchange *x = call->x;
 
-    if (error && x->status != 0) {
+    if (error && x->status >= 400 && call->exit_status > 0) {
+        x->reason = error; /* the client has been told, by a page that is complete */
+        end_headed(of(call));
+    } else if (error && x->status != 0) {
         bd_cut(x, error);
     } else if (error) {
         fail(call, error);

@@ -32,6 +32,7 @@ const struct bd_mode mode_streaming = {
     .conf_bytes = sizeof(struct stream_conf),
     .init = streaming_init,
     .check = stream_check,
+    .lingers = true,
     .start = streaming_start,
     .body = fork_body,
     .body_end = fork_body_end,

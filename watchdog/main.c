@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bandog/hash.h"
 #include "bandog/log.h"
 #include "bandog/version.h"
 #include "conf.h"
@@ -125,6 +126,7 @@ int main(int argc, char **argv)
     heed_all_signals();
     block_signals();
     bd_log_open();
+    bd_hash_init();
     status = flags_parse(&flags, argc, argv);
     if (status)
         return status;

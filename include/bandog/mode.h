@@ -66,6 +66,12 @@ struct bd_mode {
     /* It calls bd_continue() itself; else the engine does, as soon as there is a body(). */
     bool expects;
 
+    /*
+     * Its work goes on after the last byte of an answer, until bd_end(): so long the call holds its
+     * place under max_inflight. Else it is free before the client can know that it has all.
+     */
+    bool lingers;
+
     /* The head is complete. Required. */
     void (*start)(struct bd_exchange *x);
 

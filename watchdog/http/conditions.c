@@ -91,7 +91,12 @@ static bool read_date(const struct bd_request *r, const struct bd_validators *v,
 {
     const struct bd_field *f = bd_request_field(r, name);
 
-    return f && v->modified_s != BD_MODIFIED_UNKNOWN && bd_http_date_parse(f->value, now_s, ret_s);
+    if (!f || v->modified_s == BD_MODIFIED_UNKNOWN)
+        return false;
+    for (const struct bd_field *other = f + 1; other < r->field + r->fields; other++)
+        if (bd_slice_ieq(other->name, name))
+            return false; /* a list is no date (13.1.3) */
+    return bd_http_date_parse(f->value, now_s, ret_s);
 }
 
 /* Steps 1 and 2 of 13.2.2. */

@@ -108,6 +108,20 @@ static bool read_imf_fixdate(struct bd_slice s, struct tm *tm)
            bd_slice_eq(s, BD_SLICE(" GMT"));
 }
 
+/* Is it more than so many years after `than`? Both with their whole years. */
+static bool is_after(const struct tm *tm, const struct tm *than, int years)
+{
+    const int a[] = {tm->tm_year - years, tm->tm_mon, tm->tm_mday,
+                     tm->tm_hour,         tm->tm_min, tm->tm_sec};
+    const int b[] = {than->tm_year, than->tm_mon, than->tm_mday,
+                     than->tm_hour, than->tm_min, than->tm_sec};
+
+    for (size_t i = 0; i < sizeof(a) / sizeof(a[0]); i++)
+        if (a[i] != b[i])
+            return a[i] > b[i];
+    return false;
+}
+
 /* "Sunday, 06-Nov-94 08:49:37 GMT" */
 static bool read_rfc850(struct bd_slice s, struct tm *tm, int64_t now_s)
 {
@@ -122,7 +136,7 @@ static bool read_rfc850(struct bd_slice s, struct tm *tm, int64_t now_s)
     gmtime_r(&now, &today);
     today.tm_year += 1900;
     tm->tm_year += today.tm_year / 100 * 100;
-    if (tm->tm_year > today.tm_year + 50)
+    if (is_after(tm, &today, 50))
         tm->tm_year -= 100;
     else if (tm->tm_year <= today.tm_year - 50)
         tm->tm_year += 100;

@@ -388,7 +388,7 @@ enum bd_flow bd_send(struct bd_exchange *pub, const char *buf, size_t len)
         return BD_GO;
     }
     assert(!r->lent);
-    if (pub->sent_bytes == r->length)
+    if (pub->sent_bytes == r->length && !pub->mode->lingers)
         exchange_leave(x);
     r->lent = write_piece(x, buf, len) == BD_WAIT;
     return r->lent ? BD_WAIT : BD_GO;
@@ -440,6 +440,7 @@ void bd_reply(struct bd_exchange *pub, int status, const struct bd_field *field,
               const char *buf, size_t len)
 {
     bd_respond(pub, status, field, fields, (int64_t)len);
+    exchange_leave(exchange_of(pub));
     bd_send(pub, buf, len);
     bd_end(pub);
 }
