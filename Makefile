@@ -214,4 +214,4 @@ help: ## this list
 	@echo; sed -n 's/^##! /  /p' Makefile
 
 .PHONY: run install test check test-run valgrind soak fuzz fuzz-run format lint clean help
-.PHONY: bench-fork bench-http bench-http-run bench-idle bench-rest
+.PHONY: bench-fork bench-http bench-http-run bench-idle bench-rest bench-static bench-static-run
