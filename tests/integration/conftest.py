@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("harness", "http_client", "upstream")
+pytest.register_assert_rewrite("browser", "harness", "http_client", "static_site", "upstream")
 
 from harness import BINARY, Gate, Watchdog, base_environment, merged, run_to_end  # noqa: E402
+from static_site import Site  # noqa: E402
 from upstream import Upstream  # noqa: E402
 
 
@@ -90,6 +91,12 @@ def proxied(upstream, watchdog):
         return watchdog(fprocess, **{"mode": "http", "http_upstream_url": upstream.url, "workers": "1", **changes})
 
     return start
+
+
+@pytest.fixture
+def site(watchdog, scratch):
+    """A folder for mode=static: see static_site.py."""
+    return Site(watchdog, scratch)
 
 
 @pytest.fixture

@@ -500,6 +500,14 @@ def with_rows(*rows):
     return [sys.executable, str(HERE / "exec_rows.py"), *rows, "--"]
 
 
+def without_call(name, error):
+    """A wrapper in which a system call fails with that error: see without_call.py."""
+    wrapper = [sys.executable, "-S", str(HERE / "without_call.py"), name, error]
+    if subprocess.run([*wrapper, "/bin/true"], capture_output=True, check=False).returncode:
+        pytest.skip("system calls cannot be filtered here")
+    return wrapper
+
+
 def run_to_end(args, env, wrapper=(), **options):
     """Runs fwatchdog with arguments that make it end by itself."""
     process = subprocess.run(
