@@ -171,8 +171,9 @@ enum bd_flow answer_output(struct answer *a, const char *buf, size_t len)
         err = held_add(&a->held, buf, len);
         if (!err)
             return BD_GO;
-        bd_log("cannot hold the output in %s: %s, answering before the function has ended",
-               bd_temp_dir(), uv_strerror(-err));
+        bd_log_at(BD_LEVEL_WARNING,
+                  "cannot hold the output in %s: %s, answering before the function has ended",
+                  bd_temp_dir(), uv_strerror(-err));
         if (a->call->conf->cgi_response && !read_head(a)) {
             refuse_head(a);
             return BD_GO;

@@ -253,10 +253,10 @@ void cgi_head_refuse(struct bd_exchange *x, const struct cgi_head *h)
         line.len = SHOWN_BYTES;
     shown = bd_printable(&x->arena, line);
     if (line.len > 0)
-        bd_log("malformed head from the function: %s: \"%.*s\"%s", h->error, BD_ARG(shown),
-               h->line.len > SHOWN_BYTES ? "..." : "");
+        bd_log_at(BD_LEVEL_ERROR, "malformed head from the function: %s: \"%.*s\"%s", h->error,
+                  BD_ARG(shown), h->line.len > SHOWN_BYTES ? "..." : "");
     else
-        bd_log("malformed head from the function: %s", h->error);
+        bd_log_at(BD_LEVEL_ERROR, "malformed head from the function: %s", h->error);
     bd_reply_text(x, 502,
                   bd_arena_printf(&x->arena, "malformed head from the function: %s\n", h->error));
 }

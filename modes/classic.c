@@ -163,12 +163,20 @@ static void release_stderr(struct classic_call *c)
 
 static void log_success(struct call *call)
 {
-    double seconds = bd_elapsed_s(call->x);
+    struct bd_exchange *x = call->x;
+    double seconds = bd_elapsed_s(x);
+    const char *id = "";
 
+    if (bd_log_conf()->call_ids) {
+        struct bd_slice text = bd_printable(&x->arena, x->call_id);
+
+        id = bd_arena_printf(&x->arena, " [%.*s]", BD_ARG(text));
+    }
     if (conf_of(call)->write_debug)
-        bd_log("Duration: %fs", seconds);
+        bd_log("Duration: %fs%s", seconds, id);
     else
-        bd_log("Wrote %lld Bytes - Duration: %fs", (long long)of(call)->output_bytes, seconds);
+        bd_log("Wrote %lld Bytes - Duration: %fs%s", (long long)of(call)->output_bytes, seconds,
+               id);
 }
 
 static void fail(struct call *call, const char *error)
@@ -300,7 +308,8 @@ static void classic_deadline(struct bd_exchange *x)
 {
     struct classic_call *c = x->state;
 
-    bd_log("Killing process: %s", c->call.conf->fprocess);
+    bd_log_at(BD_LEVEL_WARNING, "Killing process: %s", c->call.conf->fprocess);
+    bd_log_at(BD_LEVEL_WARNING, "%s", x->reason);
     fork_abort(&c->call);
     answer_release(&c->answer);
     bd_reply_text(x, 408, "Killed process.\n");

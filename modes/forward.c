@@ -31,8 +31,6 @@ static void note(struct forward *f, const struct bd_field *field)
     case 9:
         if (!f->timeout && NAME_IS(field->name, "x-timeout"))
             f->timeout = field;
-        else if (!f->call_id && NAME_IS(field->name, "x-call-id"))
-            f->call_id = field;
         break;
     case 10:
         if (!f->agent && NAME_IS(field->name, "user-agent"))

@@ -12,7 +12,7 @@
 
 /* What a request's fields say to a relay, found in one pass. NULL: there is no such field. */
 struct forward {
-    const struct bd_field *accept, *agent, *call_id, *timeout, *upgrade;
+    const struct bd_field *accept, *agent, *timeout, *upgrade;
     bool has_authorization, has_length;
     bool te_trailers; /* the client reads trailers */
     bool upgrades;    /* it asks for another protocol (RFC 9110, 7.8) */

@@ -33,9 +33,6 @@ static const struct bd_option http_options[] = {
     {.name = "http_buffer_req_body", .type = BD_BOOL_ONE, .family = BD_OTHERS,
      .offset = offsetof(struct http_conf, http_buffer_req_body), .initial = "false",
      .help = "the same as buffer_http"},
-    {.name = "log_callid", .also = "log_call_id", .type = BD_BOOL_WORD, .family = BD_OTHERS,
-     .offset = offsetof(struct http_conf, log_callid), .initial = "false",
-     .help = "http: X-Call-Id behind each request line of the log"},
     {.name = "restart", .type = BD_WORD, .flags = BD_OWN, .family = BD_OTHERS,
      .offset = offsetof(struct http_conf, restart), .initial = "never", .words = restart_words,
      .help = "http: whether a function that has ended is started again"},
@@ -153,14 +150,14 @@ static void log_problem(struct relay *r)
     struct bd_slice target;
 
     if (r->broke)
-        bd_log("Error copying response body: %s", r->broke);
+        bd_log_at(BD_LEVEL_ERROR, "Error copying response body: %s", r->broke);
     if (!r->error)
         return;
     target = bd_printable(&x->arena, forward_target(x));
-    bd_log("Upstream HTTP request error: %s \"%s%.*s\": %s", capitalised(x, x->req.method),
-           r->conf->upstream.url, BD_ARG(target), r->error);
+    bd_log_at(BD_LEVEL_ERROR, "Upstream HTTP request error: %s \"%s%.*s\": %s",
+              capitalised(x, x->req.method), r->conf->upstream.url, BD_ARG(target), r->error);
     if (r->timed_out)
-        bd_log("Upstream HTTP killed due to exec_timeout: %s", r->value);
+        bd_log_at(BD_LEVEL_ERROR, "Upstream HTTP killed due to exec_timeout: %s", r->value);
 }
 
 static void http_finish(struct bd_exchange *x)
@@ -183,11 +180,6 @@ static void http_finish(struct bd_exchange *x)
         }
     }
     call.ns = (at_ns ? at_ns : bd_now_ns()) - x->began_ns;
-    if (r->conf->log_callid) {
-        call.with_call_id = true;
-        if (r->forward.call_id)
-            call.call_id = r->forward.call_id->value;
-    }
     bd_log_call(x, &call);
 }
 

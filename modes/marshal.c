@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "bandog/json.h"
 #include "bandog/base64.h"
 #include "environ.h"
 
@@ -47,22 +48,6 @@ static void put_text(struct marshal *m, const char *text)
     put(m, text, strlen(text));
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629), 0 when there is none. */
-static size_t utf8_length(const unsigned char *p, size_t len)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-    if (n == 0 || n > len || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 /* The escape of one character, NULL when it stands for itself. */
 static const char *escape(const unsigned char *p, size_t n)
 {
@@ -95,7 +80,7 @@ static void put_string(struct marshal *m, struct bd_slice s)
 
     put(m, "\"", 1);
     while (left > 0) {
-        size_t n = utf8_length(p, left);
+        size_t n = bd_utf8_length(p, left);
         const char *escaped = escape(p, n);
 
         if (escaped)

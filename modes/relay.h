@@ -22,7 +22,7 @@
 struct http_conf {
     const char *fprocess, *url;
     int64_t exec_timeout_ns, stop_grace_ns;
-    bool buffer_http, http_buffer_req_body, log_callid;
+    bool buffer_http, http_buffer_req_body;
     int restart; /* enum bd_restart */
     struct lines_conf lines;
 

@@ -126,6 +126,7 @@ static void serializing_deadline(struct bd_exchange *x)
 {
     struct serializing_call *s = x->state;
 
+    bd_log_at(BD_LEVEL_WARNING, "%s", x->reason);
     fork_abort(&s->call);
     fail(&s->call, "signal: killed");
 }
@@ -146,7 +147,7 @@ static void serializing_finish(struct bd_exchange *x)
 
     bd_log_request(x);
     if (s->error)
-        bd_log("%s", s->error);
+        bd_log_at(BD_LEVEL_ERROR, "%s", s->error);
 }
 
 const struct bd_mode mode_serializing = {

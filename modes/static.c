@@ -186,7 +186,7 @@ static void log_trouble(struct static_call *c, const char *what, const char *why
 {
     struct bd_slice path = bd_printable(&c->x->arena, bd_slice_of(c->path));
 
-    bd_log("mode=static: %s \"%.*s\": %s", what, BD_ARG(path), why);
+    bd_log_at(BD_LEVEL_ERROR, "mode=static: %s \"%.*s\": %s", what, BD_ARG(path), why);
 }
 
 /* For a negative errno. */

@@ -249,6 +249,6 @@ void stream_abort(struct bd_exchange *x, enum bd_abort why)
 void stream_finish(struct bd_exchange *x)
 {
     if (x->reason)
-        bd_log("%s", x->reason);
+        bd_log_at(BD_LEVEL_ERROR, "%s", x->reason);
     bd_log_request(x);
 }

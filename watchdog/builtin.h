@@ -18,6 +18,7 @@ struct builtin {
     atomic_bool accepting;              /* the program has started and is not told to stop */
     bool lock_counts;                   /* a missing lock file is unhealthy */
     _Atomic(struct bd_server *) server; /* the functions' */
+    int64_t max_inflight;
     const struct bd_function *function; /* has to listen to be ready; NULL: there is none */
     const char *ready_path;             /* readiness is the function's answer to this; NULL: not */
     const struct bd_mode *mode;         /* who passes that on */

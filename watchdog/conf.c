@@ -10,9 +10,12 @@
 
 #include "bandog/log.h"
 #include "bandog/modes.h"
+#include "contradictions.h"
 
 #define ROWS_MAX 128
 
+static const char *const format_words[] = {"text", "json", NULL};
+static const char *const level_words[] = {"error", "warning", "info", NULL};
 static const char *mode_words[16]; /* names of bd_modes; filled by name_modes() */
 
 /* clang-format off */
@@ -35,12 +38,27 @@ static const struct bd_option rows[] = {
     {.name = "healthcheck_interval", .type = BD_DURATION,
      .offset = offsetof(struct conf, healthcheck_interval_ns), .like = "write_timeout",
      .help = "after SIGTERM, unhealthy but serving for this long; 0: no wait"},
+    {.name = "shutdown_timeout", .type = BD_DURATION, .flags = BD_OWN,
+     .offset = offsetof(struct conf, shutdown_timeout_ns), .like = "write_timeout",
+     .help = "after that, wait for calls under way for this long; 0: cut them"},
     {.name = "max_inflight", .type = BD_INT, .family = BD_CLASSIC, .min = 0, .max = INT64_MAX,
      .offset = offsetof(struct conf, max_inflight), .initial = "0", .unit = "calls",
      .help = "calls at a time, further ones are answered with 429; 0: no limit"},
     {.name = "max_inflight", .type = BD_INT, .family = BD_OTHERS,
      .offset = offsetof(struct conf, max_inflight), .initial = "0", .unit = "calls",
      .help = "calls at a time, further ones are answered with 429; 0: no limit"},
+    {.name = "max_queue", .type = BD_INT, .flags = BD_OWN, .max = INT64_MAX,
+     .offset = offsetof(struct conf, max_queue), .initial = "0", .unit = "calls",
+     .help = "calls over max_inflight that wait for a place; 0: none, they get 429"},
+    {.name = "queue_timeout", .type = BD_DURATION, .flags = BD_OWN,
+     .offset = offsetof(struct conf, queue_timeout_ns), .initial = "10s",
+     .help = "a call that has waited so long gets 429; 0: no limit"},
+    {.name = "max_body", .type = BD_INT, .flags = BD_OWN, .max = INT64_MAX,
+     .offset = offsetof(struct conf, max_body), .initial = "0", .unit = "bytes",
+     .help = "larger request bodies are refused with 413; 0: no limit"},
+    {.name = "max_connections", .type = BD_INT, .flags = BD_OWN, .max = INT64_MAX,
+     .offset = offsetof(struct conf, max_connections), .initial = "0", .unit = "connections",
+     .help = "further ones wait until one has closed; 0: no limit"},
     {.name = "suppress_lock", .type = BD_BOOL, .family = BD_CLASSIC,
      .offset = offsetof(struct conf, suppress_lock), .initial = "false",
      .help = "write no lock file for health checks"},
@@ -77,6 +95,36 @@ static const struct bd_option rows[] = {
     {.name = "metrics_port", .type = BD_INT, .flags = BD_OWN, .min = 0, .max = 65535,
      .offset = offsetof(struct conf, metrics_port), .initial = "8081",
      .help = "TCP port of GET /metrics; 0: off"},
+    {.name = "log_format", .type = BD_WORD, .flags = BD_OWN,
+     .offset = offsetof(struct conf, log_format), .initial = "text", .words = format_words,
+     .help = "lines as the originals write them, or a JSON object each"},
+    {.name = "log_level", .type = BD_WORD, .flags = BD_OWN,
+     .offset = offsetof(struct conf, log_level), .initial = "info", .words = level_words,
+     .help = "less important lines of the watchdog are not written"},
+    {.name = "log_wrap", .type = BD_BOOL, .flags = BD_OWN,
+     .offset = offsetof(struct conf, log.wraps), .initial = "true",
+     .help = "with log_format=json: lines of the function become JSON, too"},
+    {.name = "log_callid", .also = "log_call_id", .type = BD_BOOL_WORD,
+     .offset = offsetof(struct conf, log.call_ids), .initial = "false",
+     .help = "X-Call-Id behind each request line of the log"},
+    {.name = "user", .type = BD_TEXT, .flags = BD_OWN,
+     .offset = offsetof(struct conf, confine.user), .unit = "name",
+     .help = "whom the function runs as, name or number; only root can choose"},
+    {.name = "group", .type = BD_TEXT, .flags = BD_OWN,
+     .offset = offsetof(struct conf, confine.group), .unit = "name",
+     .help = "its group, name or number; unset: the user's"},
+    {.name = "limit_memory", .type = BD_INT, .flags = BD_OWN, .max = INT64_MAX,
+     .offset = offsetof(struct conf, confine.memory_bytes), .initial = "0", .unit = "bytes",
+     .help = "address space of each process of the function (RLIMIT_AS); 0: no limit"},
+    {.name = "limit_cpu", .type = BD_INT, .flags = BD_OWN, .max = INT64_MAX,
+     .offset = offsetof(struct conf, confine.cpu_s), .initial = "0", .unit = "seconds",
+     .help = "processor time of each process of the function (RLIMIT_CPU); 0: no limit"},
+    {.name = "limit_files", .type = BD_INT, .flags = BD_OWN, .max = INT64_MAX,
+     .offset = offsetof(struct conf, confine.files), .initial = "0", .unit = "descriptors",
+     .help = "open files of each process of the function (RLIMIT_NOFILE); 0: as we have"},
+    {.name = "limit_processes", .type = BD_INT, .flags = BD_OWN, .max = INT64_MAX,
+     .offset = offsetof(struct conf, confine.processes), .initial = "0", .unit = "processes",
+     .help = "processes of the function's user (RLIMIT_NPROC); 0: no limit"},
     {.name = "strict_config", .type = BD_BOOL, .flags = BD_OWN,
      .offset = offsetof(struct conf, strict_config), .initial = "false",
      .help = "a value that is not understood stops the start instead of being warned about"},
@@ -100,7 +148,8 @@ static void on_problem(void *self, enum bd_severity severity, const char *text)
 {
     struct loading *l = self;
 
-    bd_log("%s: %s", severity == BD_ERROR ? "Error" : "Warning", text);
+    bd_log_at(severity == BD_ERROR ? BD_LEVEL_ERROR : BD_LEVEL_WARNING, "%s: %s",
+              severity == BD_ERROR ? "Error" : "Warning", text);
     if (severity == BD_ERROR)
         l->problems.errors++;
     else
@@ -136,6 +185,11 @@ __attribute__((format(printf, 2, 3))) static void error(struct loading *l, const
 static void complain(struct loading *l, const char *text)
 {
     on_problem(l, l->strict ? BD_ERROR : BD_WARNING, text);
+}
+
+static void on_contradiction(void *self, const char *text)
+{
+    on_problem(self, BD_WARNING, text);
 }
 
 static void load_rows(struct loading *l, const struct bd_option *from, void *to,
@@ -186,7 +240,7 @@ static void warn_bad_rows(char *const *environ_rows)
             continue;
         bd_arena_init(&arena);
         row = bd_printable(&arena, bd_slice_of(*environ_rows));
-        bd_log("Bad environment: %.*s", BD_ARG(row));
+        bd_log_at(BD_LEVEL_WARNING, "Bad environment: %.*s", BD_ARG(row));
         bd_arena_release(&arena);
     }
 }
@@ -194,6 +248,18 @@ static void warn_bad_rows(char *const *environ_rows)
 static bool is_true(const char *text)
 {
     return text && strcmp(text, "true") == 0;
+}
+
+void conf_log(char *const *environ_rows)
+{
+    static const struct bd_report quiet;
+    struct conf c = {.mode = NULL};
+
+    name_modes();
+    bd_options_load(rows, &c, BD_OTHERS, false, environ_rows, &quiet);
+    c.log.json = c.log_format == 1;
+    c.log.least = (enum bd_level)c.log_level;
+    bd_log_configure(&c.log);
 }
 
 struct conf_problems conf_load(struct conf *c, char *const *environ_rows, FILE *show)
@@ -216,6 +282,11 @@ struct conf_problems conf_load(struct conf *c, char *const *environ_rows, FILE *
         error(&l, "%s", err.text);
     else if (c->mode->check && c->mode->check(c->mode_conf, &err))
         complain(&l, err.text);
+    if (show)
+        contradictions_find(c, rows, environ_rows, on_contradiction, &l);
+    if (confine_apply(&c->confine, &err))
+        error(&l, "%s", err.text);
+    bd_duration_print(c->queue_timeout, c->queue_timeout_ns);
     bd_duration_print(c->read_timeout, c->read_timeout_ns);
     bd_duration_print(c->write_timeout, c->write_timeout_ns);
     return l.problems;

@@ -9,7 +9,9 @@
 #include <stdio.h>
 
 #include "bandog/duration.h"
+#include "bandog/log.h"
 #include "bandog/mode.h"
+#include "confine.h"
 
 struct conf {
     const struct bd_mode *mode;
@@ -20,17 +22,26 @@ struct conf {
     int64_t read_timeout_ns;
     int64_t write_timeout_ns;
     int64_t healthcheck_interval_ns;
+    int64_t shutdown_timeout_ns;
     int64_t max_inflight;
+    int64_t max_queue;
+    int64_t queue_timeout_ns;
+    int64_t max_body;
+    int64_t max_connections;
     int64_t workers; /* 0: one for each CPU this process may use */
     int64_t metrics_port;
     bool suppress_lock;
     bool strict_config;
     bool jwt_auth, jwt_auth_debug, jwt_auth_local;
     const char *ready_path;
+    struct bd_log_conf log; /* applied by conf_log() before all else is read */
+    int log_format, log_level;
+    struct confine confine;
     const char *tmpdir; /* for --check only: who needs it calls bd_temp_dir() */
 
     char read_timeout[BD_DURATION_BYTES]; /* the two above, printed */
     char write_timeout[BD_DURATION_BYTES];
+    char queue_timeout[BD_DURATION_BYTES];
 };
 
 /* What was wrong. */
@@ -38,6 +49,9 @@ struct conf_problems {
     int warnings; /* the program can go on */
     int errors;   /* it cannot: with strict_config, every problem */
 };
+
+/* Reads those about the log, quietly, and has it written like that. First. */
+void conf_log(char *const *environ_rows);
 
 /*
  * Reads all settings and logs every problem. `show`, if not NULL, receives one line for each

@@ -119,9 +119,10 @@ static void on_restart(struct bd_deadline *d)
     struct function *f = BD_CONTAINER(d, struct function, restart);
     struct bd_error err;
 
+    __atomic_fetch_add(&f->what->restarts, 1, __ATOMIC_RELAXED);
     if (start(f, &err) == 0)
         return;
-    bd_log("Forked function cannot be started: %s", err.text);
+    bd_log_at(BD_LEVEL_ERROR, "Forked function cannot be started: %s", err.text);
     restart_later(f);
 }
 

@@ -1,7 +1,8 @@
 /*
  * lifecycle.c - see lifecycle.h
  *
- *     RUN --signal--> LAME --healthcheck_interval--> DRAIN --write_timeout--> KILL -> STOP -> GONE
+ *     RUN --signal--> LAME --healthcheck_interval--> DRAIN --shutdown_timeout--> KILL -> STOP ->
+ * GONE
  *
  * LAME still serves, so that a load balancer has time to see the health check fail. DRAIN ends as
  * soon as the last call has. STOP is for a mode's long-lived function, which hears of all this only
@@ -34,7 +35,7 @@
 enum stage {
     RUN,   /* a signal */
     LAME,  /* the end of healthcheck_interval */
-    DRAIN, /* the last call, at most write_timeout */
+    DRAIN, /* the last call, at most shutdown_timeout */
     KILL,  /* the connections to close, now that nothing is waited for */
     STOP,  /* the function to end */
     GONE,  /* the handles */
@@ -74,13 +75,13 @@ static void on_interval_over(uv_timer_t *timer)
 {
     struct life *l = timer->data;
 
-    enter_drain(l, l->conf->write_timeout_ns);
+    enter_drain(l, l->conf->shutdown_timeout_ns);
 }
 
 static void give_up_waiting(struct life *l)
 {
     if (bd_server_in_flight(l->server) > 0)
-        bd_log("Error in Shutdown: context deadline exceeded");
+        bd_log_at(BD_LEVEL_ERROR, "Error in Shutdown: context deadline exceeded");
     enter_kill(l);
 }
 
@@ -98,7 +99,8 @@ static void remove_lock(const struct life *l)
     bd_log("Removing lock-file : %s", lock_path());
     err = lock_remove();
     if (err)
-        bd_log("Unable to mark server as unhealthy: remove %s: %s", lock_path(), uv_strerror(-err));
+        bd_log_at(BD_LEVEL_WARNING, "Unable to mark server as unhealthy: remove %s: %s",
+                  lock_path(), uv_strerror(-err));
 }
 
 static void enter_lame(struct life *l, int signal_number)
@@ -114,7 +116,7 @@ static void enter_lame(struct life *l, int signal_number)
     if (wait_ns > 0)
         uv_timer_start(&l->timer, on_interval_over, ms(wait_ns), 0);
     else
-        enter_drain(l, l->conf->write_timeout_ns);
+        enter_drain(l, l->conf->shutdown_timeout_ns);
 }
 
 static void close_handles(struct life *l)
@@ -193,7 +195,7 @@ static void told_to_stop(struct life *l, int signal_number)
         break;
     case LAME:
         uv_timer_stop(&l->timer);
-        enter_drain(l, l->conf->write_timeout_ns);
+        enter_drain(l, l->conf->shutdown_timeout_ns);
         break;
     case DRAIN:
         give_up_waiting(l);
@@ -321,12 +323,18 @@ static int open_server(struct life *l, struct bd_error *err)
         .read_timeout = c->read_timeout,
         .write_timeout = c->write_timeout,
         .max_inflight = c->max_inflight,
+        .max_queue = c->max_queue,
+        .queue_timeout_ns = c->queue_timeout_ns,
+        .queue_timeout = c->queue_timeout,
+        .max_body = c->max_body,
+        .max_connections = c->max_connections,
         .mode = c->mode,
         .mode_conf = c->mode_conf,
         .route = l->route,
     };
 
     l->builtin.ready_path = c->ready_path && *c->ready_path ? c->ready_path : NULL;
+    l->builtin.max_inflight = c->max_inflight;
     l->builtin.mode = c->mode;
     l->builtin.mode_conf = c->mode_conf;
     l->route[0] = (struct bd_route){"/_/health", &builtin_health, &l->builtin};
@@ -358,7 +366,8 @@ static void open_metrics(struct life *l)
         return;
     if (bd_server_open(&l->metrics, loop_of(l), &conf, &err)) {
         l->metrics = NULL;
-        bd_log("Warning: no metrics: %s; metrics_port chooses another port, 0 none", err.text);
+        bd_log_at(BD_LEVEL_WARNING,
+                  "Warning: no metrics: %s; metrics_port chooses another port, 0 none", err.text);
         return;
     }
     bd_log("Metrics listening on port: %d", bd_server_port(l->metrics));
@@ -369,8 +378,10 @@ static int write_lock(struct life *l, struct bd_error *err)
     int failed;
 
     if (l->conf->suppress_lock) {
-        bd_log("Warning: \"suppress_lock\" is enabled. No automated health-checks will be in place "
-               "for your function.");
+        bd_log_at(
+            BD_LEVEL_WARNING,
+            "Warning: \"suppress_lock\" is enabled. No automated health-checks will be in place "
+            "for your function.");
         return 0;
     }
     bd_log("Writing lock-file to: %s", lock_path());
@@ -391,7 +402,7 @@ static void close_server(void *arg)
 /* The start has failed half-way. */
 static void give_up(struct life *l, const struct bd_error *err)
 {
-    bd_log("Error: %s", err->text);
+    bd_log_at(BD_LEVEL_ERROR, "Error: %s", err->text);
     l->status = 1;
     l->stage = GONE;
     if (l->server)
@@ -422,7 +433,7 @@ int lifecycle_run(const struct conf *conf)
     int failed = worker_open_here(&l->worker);
 
     if (failed) {
-        bd_log("Error: cannot make an event loop: %s", uv_strerror(failed));
+        bd_log_at(BD_LEVEL_ERROR, "Error: cannot make an event loop: %s", uv_strerror(failed));
         return 1;
     }
     uv_timer_init(loop_of(l), &l->timer);

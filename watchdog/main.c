@@ -99,7 +99,7 @@ static int check(void)
     struct conf_problems found = conf_load(&conf, environ, stdout);
 
     if (fflush(stdout)) {
-        bd_log("Error: cannot write to stdout: %s", strerror(errno));
+        bd_log_at(BD_LEVEL_ERROR, "Error: cannot write to stdout: %s", strerror(errno));
         return 1;
     }
     return found.warnings + found.errors > 0;
@@ -127,6 +127,7 @@ int main(int argc, char **argv)
     block_signals();
     bd_log_open();
     bd_hash_init();
+    conf_log(environ);
     status = flags_parse(&flags, argc, argv);
     if (status)
         return status;

@@ -40,4 +40,7 @@ bool bd_if_range_holds(const struct bd_request *r, const struct bd_validators *v
  */
 int bd_coding_weight(const struct bd_request *r, struct bd_slice coding);
 
+/* The same of Accept for a media type that it names in full (12.5.1). */
+int bd_media_weight(const struct bd_request *r, struct bd_slice type);
+
 #endif

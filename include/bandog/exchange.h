@@ -43,6 +43,7 @@ enum bd_abort {
     BD_ABORT_WRITE_TIMEOUT, /* the answer was not complete within write_timeout */
     BD_ABORT_SHUTDOWN,      /* the server gave up waiting for it */
     BD_ABORT_SOURCE,        /* the file of a bd_send_file() ended early or cannot be read */
+    BD_ABORT_LIMIT,         /* the request body is larger than max_body */
 };
 
 struct bd_exchange {
@@ -50,9 +51,10 @@ struct bd_exchange {
     const struct bd_mode *mode;
     const void *conf; /* the mode's settings */
     struct bd_request req;
-    struct bd_arena arena; /* for whatever lives as long as the exchange */
-    void *state;           /* the mode's own; NULL at start() */
-    int64_t began_ns;      /* bd_now_ns() when the head was complete */
+    struct bd_arena arena;   /* for whatever lives as long as the exchange */
+    void *state;             /* the mode's own; NULL at start() */
+    int64_t began_ns;        /* bd_now_ns() when the head was complete */
+    struct bd_slice call_id; /* X-Call-Id; made, and added to the fields, where there is none */
 
     /* What the client was told, for finish(): */
     int status;         /* 0 while there is no answer; 499 when the client left before one */
@@ -152,6 +154,12 @@ void bd_reply(struct bd_exchange *x, int status, const struct bd_field *field, s
 void bd_reply_text(struct bd_exchange *x, int status, const char *text);
 
 /*
+ * For a private path that becomes a call after all: takes a place under max_inflight, until the end
+ * of the exchange. False: there is none.
+ */
+bool bd_take_place(struct bd_exchange *x);
+
+/*
  * The mode is done with the bytes that its body() kept. May call body() again: call it last, and
  * not from inside body().
  */
@@ -185,11 +193,12 @@ double bd_elapsed_s(const struct bd_exchange *x);
 
 /*
  * The request line of the log, as of-watchdog writes it:
- * "METHOD URI - STATUS - ContentLength: SIZE (0.0021s)". Nothing for kube-probe user agents.
+ * "METHOD URI - STATUS - ContentLength: SIZE (0.0021s)", with call_ids " [ID]" behind it. Nothing
+ * for kube-probe user agents.
  */
 void bd_log_request(struct bd_exchange *x);
 
-/* The same line with more or other things in it: "... - STATUS REASON - WHAT: SIZE (TIME) [ID]". */
+/* The same line with more or other things in it: "... - STATUS REASON - WHAT: SIZE (TIME)". */
 struct bd_log_call {
     const struct bd_field *agent; /* the request's User-Agent, NULL: there is none */
     bool with_reason;
@@ -197,8 +206,6 @@ struct bd_log_call {
     const char *what;
     int64_t bytes; /* -1: unknown */
     int64_t ns;
-    bool with_call_id;
-    struct bd_slice call_id; /* empty: "none" */
 };
 
 void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call);

@@ -17,9 +17,10 @@ bool bd_connection_is_usable(const struct bd_field *field, size_t n);
 /*
  * Copies the fields that are meant for the other end, in order, to `to`, which has room for `n`.
  * Left out (RFC 9110, 7.6.1): Connection and every field it names (but for those that are never
- * about one hop: Host, Content-Length, Expect), Keep-Alive, Proxy-Connection, Proxy-Authenticate,
- * Proxy-Authorization, TE, Transfer-Encoding, Upgrade; and Content-Length, which belongs to whoever
- * frames the message anew. Returns how many were copied. The head must be usable.
+ * about one hop: Host, Content-Length, Expect, X-Call-Id), Keep-Alive, Proxy-Connection,
+ * Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade; and Content-Length,
+ * which belongs to whoever frames the message anew. Returns how many were copied. The head must be
+ * usable.
  */
 size_t bd_fields_end_to_end(struct bd_field *to, const struct bd_field *from, size_t n);
 

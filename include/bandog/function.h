@@ -30,12 +30,18 @@ struct bd_function {
     size_t line_bytes;
     int64_t kill_grace_ns;
     int presence; /* enum bd_presence, atomic: the program's to change */
+    int restarts; /* times it was started again; likewise */
 };
 
-/* Any thread. */
+/* Any thread, both. */
 static inline enum bd_presence bd_function_presence(const struct bd_function *f)
 {
     return (enum bd_presence)__atomic_load_n(&f->presence, __ATOMIC_ACQUIRE);
+}
+
+static inline int bd_function_restarts(const struct bd_function *f)
+{
+    return __atomic_load_n(&f->restarts, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -7,6 +7,8 @@
 #ifndef BANDOG_METRICS_H
 #define BANDOG_METRICS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -27,10 +29,21 @@ void bd_metrics_count(struct bd_metrics *m, int status, struct bd_slice method, 
 /* Calls under way in all of them. */
 int64_t bd_metrics_in_flight(struct bd_metrics *const *all, size_t n);
 
-/*
- * The three families in the Prometheus text format 0.0.4, the workers' numbers summed:
- * http_request_duration_seconds, http_requests_in_flight, http_requests_total.
- */
-void bd_metrics_print(FILE *to, struct bd_metrics *const *all, size_t n);
+/* A process was started, which took so long; one has ended. Owner's thread only. */
+void bd_metrics_spawned(struct bd_metrics *m, int64_t ns);
+void bd_metrics_child(struct bd_metrics *m, int64_t cpu_us, int64_t max_rss_bytes);
+
+/* What a scrape shows. */
+struct bd_scrape {
+    struct bd_metrics *const *worker; /* their numbers are summed */
+    size_t workers;
+    int64_t queue_depth;
+    int64_t restarts;  /* of a long-lived function; -1: there is none */
+    bool open_metrics; /* in the format OpenMetrics 1.0, else in Prometheus' text format 0.0.4 */
+};
+
+/* Families in the order of their names; those of calls, processes and durations once they have had
+ * one. */
+void bd_metrics_print(FILE *to, const struct bd_scrape *s);
 
 #endif

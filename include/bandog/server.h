@@ -30,7 +30,12 @@ struct bd_server_conf {
     int64_t write_timeout_ns; /* end of a head to end of its answer; <= 0: none */
     const char *read_timeout; /* the two as text, for answers that name them */
     const char *write_timeout;
-    int64_t max_inflight; /* calls at a time, above: 429; <= 0: no limit */
+    int64_t max_inflight;     /* calls at a time, above: they wait, or 429; <= 0: no limit */
+    int64_t max_queue;        /* calls that wait, above: 429; <= 0: none does */
+    int64_t queue_timeout_ns; /* as long, then: 429; <= 0: no limit */
+    const char *queue_timeout;
+    int64_t max_body;        /* bytes of a request's body, above: 413; <= 0: no limit */
+    int64_t max_connections; /* above: they are not accepted yet; <= 0: no limit */
     const struct bd_mode *mode;
     const void *mode_conf;
     const struct bd_route *route; /* `path` NULL ends it; NULL: none */
@@ -47,6 +52,9 @@ int bd_server_port(const struct bd_server *s);
 
 /* Calls under way (routes do not count). Any thread. */
 int64_t bd_server_in_flight(const struct bd_server *s);
+
+/* Calls that wait for a place. Any thread. */
+int64_t bd_server_queue_depth(const struct bd_server *s);
 
 /* True when one more call would be refused with 429. Any thread. */
 bool bd_server_is_full(const struct bd_server *s);

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("browser", "harness", "http_client", "static_site", "upstream")
+pytest.register_assert_rewrite(
+    "browser", "call_ids", "exposition", "harness", "http_client", "json_log", "static_site", "upstream", "waiting"
+)
 
-from harness import BINARY, Gate, Watchdog, base_environment, merged, run_to_end  # noqa: E402
+from harness import BINARY, Gate, Watchdog, base_environment, free_port, merged, run_to_end  # noqa: E402
 from static_site import Site  # noqa: E402
 from upstream import Upstream  # noqa: E402
 
@@ -61,6 +63,18 @@ def watchdog(scratch, request):
         for w in started:
             if not w.over:
                 w.kill()
+
+
+@pytest.fixture
+def measured(watchdog):
+    """Like `watchdog`, with GET /metrics on a port of its own: see exposition.py."""
+
+    def start(fprocess=None, **changes):
+        w = watchdog(fprocess, metrics_port=free_port(), **changes)
+        w.wait_for_log("^Metrics listening on port: ")
+        return w
+
+    return start
 
 
 @pytest.fixture

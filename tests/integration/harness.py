@@ -6,6 +6,7 @@ functions announce themselves and are held back through named pipes, ends of pro
 through pidfds. `eventually` is for the few states of the kernel that nobody announces.
 """
 
+import json
 import os
 import re
 import select
@@ -139,6 +140,14 @@ def base_environment(tmp):
         if name in os.environ:
             env[name] = os.environ[name]
     return env
+
+
+def message_of(line):
+    """The message of a line of log_format=json; the line itself when it is none: json_log.py finds out."""
+    try:
+        return json.loads(line)["message"]
+    except (KeyError, TypeError, ValueError):
+        return line
 
 
 class Fifo:
@@ -306,8 +315,9 @@ class Watchdog:
         return match
 
     def messages(self):
-        """All complete lines of the log, without the time in front."""
-        return [STAMP.sub("", line, count=1) for line in self.raw_lines()]
+        """All complete lines of the log, without the time in front; of log_format=json what they say."""
+        said = message_of if self.env.get("log_format") == "json" else lambda line: STAMP.sub("", line, count=1)
+        return [said(line) for line in self.raw_lines()]
 
     def raw_lines(self):
         return self.err.text().split("\n")[:-1]

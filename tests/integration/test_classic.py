@@ -213,7 +213,7 @@ def test_exec_timeout(watchdog, gate):
     w = watchdog("steps out:partial say wait", exec_timeout="300ms", **gate.env)
     assert_answer(w.call(), 408, b"Killed process.\n", TEXT)
     wait_gone(gate.started())
-    assert_log(w, "Forking fprocess\\.", "Killing process: steps out:partial say wait")
+    assert_log(w, "Forking fprocess\\.", "Killing process: steps out:partial say wait", "exec_timeout 300ms reached")
 
 
 def test_exec_timeout_does_not_count_the_upload(watchdog):
@@ -299,18 +299,18 @@ def test_flaw_52_debug_lines_cannot_be_forged(watchdog):
 
 def test_debug_headers(watchdog):
     w = watchdog("cat", debug_headers="true", content_type="a/b")
-    fields = [("X-Two", "v1"), ("Other", "o"), ("x-two", "v2")]
+    fields = [("X-Two", "v1"), ("Other", "o"), ("x-two", "v2"), ("x-call-id", "i")]
     w.call("POST", "/", fields=fields, body=b"12")
     eventually(lambda: "[out] X-Duration-Seconds=" in w.stdout(), "the fields are on stdout")
     lines = w.stdout().splitlines()
     assert sorted(line for line in lines if line.startswith("[in]")) == [
-        "[in] Content-Length=[2]", "[in] Other=[o]", "[in] X-Two=[v1 v2]",
+        "[in] Content-Length=[2]", "[in] Other=[o]", "[in] X-Call-Id=[i]", "[in] X-Two=[v1 v2]",
     ]  # fmt: skip
     out = dict(line.removeprefix("[out] ").split("=", 1) for line in lines if line.startswith("[out]"))
     assert out["Content-Type"] == "[a/b]"
     assert re.fullmatch(r"\[\d+\.\d{6}\]", out["X-Duration-Seconds"])
     assert set(out) <= {"Content-Type", "X-Duration-Seconds", "Date", "Content-Length"}
-    assert len(lines) == 3 + len(out), "nothing else is on stdout"
+    assert len(lines) == 4 + len(out), "nothing else is on stdout"
     assert "Date" not in out or IMF_FIXDATE.fullmatch(out["Date"][1:-1])
 
 

@@ -303,6 +303,7 @@ def test_used_link_that_dies_is_replaced(single, upstream, raw, when, ending):
         new = upstream.link()
         second = new.request()
         assert second.head == first.head
+        assert second.made_id and second.made_id == first.made_id, "it is the same call"
         if when is read_request:
             assert (second.body, second.trailers) == (first.body, first.trailers)
         new.answer(b"" if method == "HEAD" else b"fresh")

@@ -14,6 +14,8 @@ from harness import PATIENCE, SLOW, eventually, wait_gone
 from http_client import assert_answer, assert_failure, request_bytes
 from life import Life
 
+PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
+
 STREAM = [("Accept", "text/event-stream")]
 
 
@@ -53,7 +55,7 @@ def test_early_calls_are_held(life, workers):
         a.request("GET", "/")
         b.request("POST", "/print/1", body=b"x" * 100_000 + b"\n")
         c.request("GET", "/status/200", fields=STREAM)
-        assert_answer(probe.call("GET", "/_/ready"), 503, b"")
+        assert_answer(probe.call("GET", "/_/ready"), 503, b"the function is starting\n", PLAIN)
         assert probe.call("GET", "/_/health").status == 200, "it is on its way"
         life.gate.open()
         assert a.answer().body == str(pid).encode()
@@ -122,7 +124,7 @@ def test_ready_path_asks_the_function_once_it_listens(life):
     w = life.start("say", "wait", ready_path="/status/218")
     life.gate.started()
     with w.connect() as c:
-        assert_answer(c.call("GET", "/_/ready"), 503, b"")
+        assert_answer(c.call("GET", "/_/ready"), 503, b"the function is starting\n", PLAIN)
         life.gate.open()
         eventually(lambda: w.call("GET", "/_/ready").status != 503, "the function listens")
         a = c.call("GET", "/_/ready")
@@ -300,7 +302,7 @@ def test_calls_are_held_during_a_restart(life, workers):
         pid = life.gate.started()
         a.request("POST", "/", body=b"hello")
         b.request("GET", "/", fields=STREAM)
-        assert_answer(probe.call("GET", "/_/ready"), 503, b"")
+        assert_answer(probe.call("GET", "/_/ready"), 503, b"the function is starting\n", PLAIN)
         assert probe.call("GET", "/_/health").status == 200
         life.gate.open()
         for held in (a, b):

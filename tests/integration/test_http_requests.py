@@ -24,6 +24,7 @@ def relay(w, upstream, raw):
         link = upstream.link()
         request = link.request()
         assert link.at == len(link.received), "something follows the request"
+        assert request.made_id or request.values("X-Call-Id"), "every call has an id"
         answer = answer_bytes()
         link.send(answer[: -len(b"ok")] if request.method == "HEAD" else answer)
         a = c.answer(request.method)

@@ -8,7 +8,7 @@ from http_client import assert_answer, request_bytes
 
 def assert_limited(a, n, method="GET"):
     body = b"Concurrent request limit exceeded. Max concurrent requests: %d\n" % n
-    fields = {"Content-Type": "text/plain", "X-Openfaas-Internal": "faas-middleware"}
+    fields = {"Content-Type": "text/plain", "Retry-After": "1", "X-Openfaas-Internal": "faas-middleware"}
     if method == "HEAD":
         assert_answer(a, 429, b"", fields, framing="none")
     else:

@@ -4,21 +4,11 @@ import re
 
 import pytest
 
-from harness import PATIENCE, eventually, free_port
+from harness import PATIENCE, eventually
 from http_client import Connection, assert_answer
 
 TYPE = re.compile(r"text/plain; version=0\.0\.4; charset=utf-8(; escaping=underscores)?")
 BOUNDS = ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"]
-
-
-@pytest.fixture
-def measured(watchdog):
-    def start(fprocess, **env):
-        w = watchdog(fprocess, metrics_port=free_port(), **env)
-        w.wait_for_log("^Metrics listening on port: ")
-        return w
-
-    return start
 
 
 def scrape(w, method="GET", target="/metrics"):

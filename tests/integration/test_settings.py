@@ -25,7 +25,7 @@ NO_DURATIONS = [
 
 @pytest.mark.parametrize("text, printed", DURATIONS)
 def test_duration(fwatchdog, text, printed):
-    ended = fwatchdog("--check", fprocess="cat", exec_timeout=text)
+    ended = fwatchdog("--check", fprocess="cat", exec_timeout=text, write_timeout="0")
     assert ended.status == 0, ended
     assert ended.settings()["exec_timeout"] == (printed, "environment")
 

@@ -10,6 +10,8 @@ import pytest
 from harness import SLOW, eventually, wait_gone
 from http_client import assert_answer, request_bytes
 
+PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
+
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 LAME = r"^SIG(TERM|INT): no new connections in "
 
@@ -57,13 +59,13 @@ def test_lame_but_serving(watchdog, mode):
         w.send_signal(signal.SIGTERM)
         w.wait_for_log("^Removing lock-file : ")
         eventually(lambda: not w.lock.exists(), "the lock file is gone")
-        assert_answer(w.call("GET", "/_/health"), 503, b"")
+        assert_answer(w.call("GET", "/_/health"), 503, b"shutting down\n", PLAIN)
         if mode != "classic":
-            assert_answer(w.call("GET", "/_/ready"), 503, b"")
+            assert_answer(w.call("GET", "/_/ready"), 503, b"shutting down\n", PLAIN)
         assert old.call("POST", body=b"y").body == b"y"
         assert w.call("POST", body=b"z").body == b"z"
         w.lock.touch()
-        assert_answer(w.call("GET", "/_/health"), 503, b"")
+        assert_answer(w.call("GET", "/_/health"), 503, b"shutting down\n", PLAIN)
         os.unlink(w.lock)
     w.stop()
 

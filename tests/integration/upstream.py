@@ -19,6 +19,7 @@ import socket
 import struct
 import threading
 
+from call_ids import split_made_id
 from harness import PATIENCE
 from http_client import TOKEN, chunked
 
@@ -49,6 +50,7 @@ class Request:
     """What came, taken apart as strictly as RFC 9112 allows."""
 
     def __init__(self, head):
+        head, self.made_id = split_made_id(head)  # an X-Call-Id of the watchdog's own making is kept apart
         self.head = head  # with the empty line at its end
         self.body = b""  # without chunking
         self.trailers = []

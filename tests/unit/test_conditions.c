@@ -342,7 +342,8 @@ static void test_coding_weight(void **state)
         {"Accept-Encoding: gzip;q=0.1234, br;q=0.0001\r\n", 0, 0, 1},
         {"Accept-Encoding: gzip;q=.5, br;q=0,5\r\n", 0, 0, 1},
         {"Accept-Encoding: gzip;q=0.5x, br;q=00.5\r\n", 0, 0, 1},
-        {"Accept-Encoding: gzip;x=1, br;q\r\n", 0, 0, 1},
+        {"Accept-Encoding: gzip;x=1, br;q\r\n", 1000, 0, 1},
+        {"Accept-Encoding: gzip;x=1;q=0.5, br;q=0.25;x\r\n", 500, 250, 1},
     };
 
     for (size_t i = 0; i < LENGTH(rows); i++) {

@@ -14,11 +14,12 @@ static struct bd_exchange exchange;
 static char logged[1024], replied[1024];
 static int status;
 
-static void test_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void test_log(const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void test_log(enum bd_level level, const char *format,
+                                                           ...)
 {
     va_list args;
+
+    assert_int_equal(level, BD_LEVEL_ERROR);
 
     assert_string_equal(logged, ""); /* one line */
     va_start(args, format);
@@ -33,7 +34,7 @@ static void test_reply_text(struct bd_exchange *x, int with, const char *text)
     snprintf(replied, sizeof(replied), "%s", text);
 }
 
-#define bd_log test_log
+#define bd_log_at test_log
 #define bd_reply_text test_reply_text
 #include "../../modes/cgi_head.c"
 

@@ -52,13 +52,13 @@ static void expect_text(struct peer *p, const char *text)
 
 static void assert_counted(struct run *r, const char *line)
 {
-    struct bd_metrics *const *all;
+    struct bd_scrape s = {.restarts = -1};
     char *text = NULL;
-    size_t n, len;
+    size_t len;
     FILE *to = open_memstream(&text, &len);
 
-    all = bd_server_metrics(r->server, &n);
-    bd_metrics_print(to, all, n);
+    s.worker = bd_server_metrics(r->server, &s.workers);
+    bd_metrics_print(to, &s);
     fclose(to);
     if (!strstr(text, line))
         fail_msg("\"%s\" is not in %s", line, text);

@@ -11,14 +11,17 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "bandog/json.h"
 #include "log_buffer.h"
 #include "log_stamp.h"
 
 #define LOG_PIECES_MAX 20
+#define OBJECT_BYTES 128 /* of a line in JSON, without message and members */
 
 #define LAST_WAIT_MS 1000 /* for a slow reader, when a thread ends */
 
@@ -34,6 +37,8 @@ static struct log_stream streams[] = {
 
 /* Both descriptors are the same file: everything goes through stderr's stream, in order. */
 static bool joined;
+
+static struct bd_log_conf configured = {.least = BD_LEVEL_INFO};
 
 static _Thread_local struct {
     bool gathers;
@@ -54,6 +59,16 @@ void bd_log_open(void)
     joined = same_file(streams[0].fd, streams[1].fd);
     for (size_t i = joined ? 1 : 0; i < STREAMS; i++)
         log_stream_open(&streams[i]);
+}
+
+void bd_log_configure(const struct bd_log_conf *conf)
+{
+    configured = *conf;
+}
+
+const struct bd_log_conf *bd_log_conf(void)
+{
+    return &configured;
 }
 
 void bd_log_thread_start(void)
@@ -160,15 +175,93 @@ out:
     va_end(again);
 }
 
-void bd_log(const char *format, ...)
+/* An object in a line; `stream` NULL: one of ours. */
+static void put_object(enum bd_log_stream to, enum bd_level level, const char *stream,
+                       struct bd_slice message, const struct bd_log_member *member, size_t members)
 {
-    struct log_buffer own, *b = take_up(&own, BD_LOG_STDERR);
+    static const char *const level_name[] = {"error", "warning", "info"};
+    struct log_buffer own, *b = take_up(&own, to);
+    size_t bytes = OBJECT_BYTES + bd_json_bytes(message);
+    char *room, *end;
+
+    for (size_t i = 0; i < members; i++)
+        bytes += member[i].name.len + 4 + bd_json_bytes(member[i].value);
+    room = end = log_buffer_room(b, bytes);
+    if (room) {
+        end = bd_slice_put(end, BD_SLICE("{\"time\":\""));
+        end = bd_slice_put(end, (struct bd_slice){log_stamp_utc(), LOG_STAMP_UTC_BYTES});
+        end = bd_slice_put(end, BD_SLICE("\",\"level\":\""));
+        end = bd_slice_put(end, bd_slice_of(level_name[level]));
+        if (stream) {
+            end = bd_slice_put(end, BD_SLICE("\",\"stream\":\""));
+            end = bd_slice_put(end, bd_slice_of(stream));
+        }
+        end = bd_slice_put(end, BD_SLICE("\",\"message\":"));
+        end = bd_json_put(end, message);
+        for (size_t i = 0; i < members; i++) {
+            end = bd_slice_put(end, BD_SLICE(",\""));
+            end = bd_slice_put(end, member[i].name);
+            end = bd_slice_put(end, BD_SLICE("\":"));
+            end = member[i].is_number ? bd_slice_put(end, member[i].value)
+                                      : bd_json_put(end, member[i].value);
+        }
+        end = bd_slice_put(end, BD_SLICE("}\n"));
+        log_buffer_commit(b, (size_t)(end - room));
+    }
+    put_down(b, &own);
+}
+
+/* Of any length, formatted, then escaped. */
+__attribute__((format(printf, 2, 0))) static void put_message(enum bd_level level,
+                                                              const char *format, va_list args)
+{
+    char *text = NULL;
+    int len = vasprintf(&text, format, args);
+
+    if (len < 0)
+        return;
+    put_object(BD_LOG_STDERR, level, NULL, (struct bd_slice){text, (size_t)len}, NULL, 0);
+    free(text);
+}
+
+__attribute__((format(printf, 2, 0))) static void log_line(enum bd_level level, const char *format,
+                                                           va_list args)
+{
+    struct log_buffer own, *b;
+
+    if (level > configured.least)
+        return;
+    if (configured.json) {
+        put_message(level, format, args);
+        return;
+    }
+    b = take_up(&own, BD_LOG_STDERR);
+    print_line(b, format, args);
+    put_down(b, &own);
+}
+
+void bd_log_at(enum bd_level level, const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    print_line(b, format, args);
+    log_line(level, format, args);
     va_end(args);
-    put_down(b, &own);
+}
+
+void bd_log(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_line(BD_LEVEL_INFO, format, args);
+    va_end(args);
+}
+
+void bd_log_object(struct bd_slice message, const struct bd_log_member *member, size_t members)
+{
+    if (configured.least >= BD_LEVEL_INFO)
+        put_object(BD_LOG_STDERR, BD_LEVEL_INFO, NULL, message, member, members);
 }
 
 /* The pieces one behind the other, all or none. */
@@ -193,6 +286,8 @@ void bd_log_pieces(const struct bd_slice *piece, size_t pieces)
     struct bd_slice line[LOG_PIECES_MAX + 2] = {{log_stamp(), LOG_STAMP_BYTES}};
 
     assert(pieces <= LOG_PIECES_MAX);
+    if (configured.least < BD_LEVEL_INFO)
+        return;
     memcpy(line + 1, piece, pieces * sizeof(*piece));
     line[pieces + 1] = BD_SLICE("\n");
     put(BD_LOG_STDERR, line, pieces + 2);
@@ -203,6 +298,11 @@ void bd_log_line(enum bd_log_stream to, bool stamp, const char *label, const cha
     struct bd_slice line[5];
     size_t pieces = 0;
 
+    if (configured.json && configured.wraps) {
+        put_object(to, BD_LEVEL_INFO, to == BD_LOG_STDOUT ? "stdout" : "stderr",
+                   (struct bd_slice){buf, len}, NULL, 0);
+        return;
+    }
     if (stamp)
         line[pieces++] = (struct bd_slice){log_stamp(), LOG_STAMP_BYTES};
     if (stamp && label) {

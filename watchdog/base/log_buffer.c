@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bandog/log.h"
 #include "log_stamp.h"
 
 #define FIRST_BYTES 4096
@@ -129,7 +130,7 @@ static ssize_t report_lost(struct log_buffer *b)
 {
     struct log_stream *s = b->stream;
     unsigned long lost;
-    char text[128];
+    char text[128], line[192];
     ssize_t n;
     int len;
 
@@ -138,9 +139,15 @@ static ssize_t report_lost(struct log_buffer *b)
     lost = atomic_exchange_explicit(&s->lost, 0, memory_order_relaxed);
     if (!lost)
         return 1; /* another thread was faster */
-    len = snprintf(text, sizeof(text), "%s%lu log line%s lost: %s is not taking them\n",
-                   log_stamp(), lost, lost == 1 ? "" : "s", s->name);
-    n = log_stream_write(s, text, (size_t)len);
+    snprintf(text, sizeof(text), "%lu log line%s lost: %s is not taking them", lost,
+             lost == 1 ? "" : "s", s->name);
+    if (bd_log_conf()->json)
+        len = snprintf(line, sizeof(line),
+                       "{\"time\":\"%s\",\"level\":\"warning\",\"message\":\"%s\"}\n",
+                       log_stamp_utc(), text);
+    else
+        len = snprintf(line, sizeof(line), "%s%s\n", log_stamp(), text);
+    n = log_stream_write(s, line, (size_t)len);
     if (n <= 0)
         atomic_fetch_add_explicit(&s->lost, lost, memory_order_relaxed);
     return n;

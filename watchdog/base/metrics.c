@@ -12,8 +12,11 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "exposition.h"
+#include "metrics_process.h"
 #include "shortest.h"
 
 #define CODE_MIN 100
@@ -33,31 +36,53 @@ static const struct {
 
 #define METHODS (sizeof(methods) / sizeof(*methods))
 
-/* Upper bounds, inclusive; one more bucket has none. */
-static const int64_t bound_us[] = {5000,   10000,   25000,   50000,   100000,  250000,
-                                   500000, 1000000, 2500000, 5000000, 10000000};
+#define MS INT64_C(1000000)
+#define MIB (INT64_C(1024) * 1024)
 
-#define BOUNDS (sizeof(bound_us) / sizeof(*bound_us))
+static const struct histogram_family requests = {
+    .name = "http_request_duration_seconds",
+    .help = "Seconds spent serving HTTP requests.",
+    .unit = 1e9,
+    .bound = {5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2500 * MS,
+              5000 * MS, 10000 * MS},
+    .bounds = 11,
+};
 
-struct series {
-    _Atomic(uint64_t) bucket[BOUNDS + 1]; /* each by itself, not what lies below */
-    _Atomic(int64_t) sum_ns;
+static const struct histogram_family spawns = {
+    .name = "bandog_spawn_duration_seconds",
+    .help = "Time to start a process.",
+    .unit = 1e9,
+    .bound = {MS / 4, MS / 2, MS, 5 * MS / 2, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS,
+              1000 * MS},
+    .bounds = 11,
+};
+
+static const struct histogram_family child_cpu = {
+    .name = "bandog_child_cpu_seconds",
+    .help = "Processor time of processes that have ended, user and system.",
+    .unit = 1e9,
+    .bound = {MS, 5 * MS / 2, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS,
+              1000 * MS, 5000 * MS},
+    .bounds = 11,
+};
+
+static const struct histogram_family child_rss = {
+    .name = "bandog_child_max_rss_bytes",
+    .help = "Largest resident memory of processes that have ended.",
+    .unit = 1,
+    .bound = {MIB, 2 * MIB, 4 * MIB, 8 * MIB, 16 * MIB, 32 * MIB, 64 * MIB, 128 * MIB, 256 * MIB,
+              512 * MIB, 1024 * MIB},
+    .bounds = 11,
 };
 
 struct row {
-    struct series series[METHODS];
+    struct histogram series[METHODS];
 };
 
 struct bd_metrics {
     _Atomic(int64_t) in_flight;
     _Atomic(struct row *) row[CODES];
-};
-
-/* One series of all workers, as read. */
-struct total {
-    uint64_t bucket[BOUNDS + 1];
-    uint64_t count;
-    int64_t sum_ns;
+    struct histogram spawn, cpu, rss;
 };
 
 struct bd_metrics *bd_metrics_new(void)
@@ -119,16 +144,20 @@ static struct row *row_of(struct bd_metrics *m, int status)
 
 void bd_metrics_count(struct bd_metrics *m, int status, struct bd_slice method, int64_t ns)
 {
-    struct series *s;
-    size_t i = 0;
-
     assert(status >= CODE_MIN && status < CODE_MIN + CODES);
     assert(ns >= 0);
-    s = &row_of(m, status)->series[method_index(method)];
-    while (i < BOUNDS && ns > bound_us[i] * 1000)
-        i++;
-    ADD(&s->bucket[i], 1);
-    ADD(&s->sum_ns, ns);
+    histogram_add(&row_of(m, status)->series[method_index(method)], &requests, ns);
+}
+
+void bd_metrics_spawned(struct bd_metrics *m, int64_t ns)
+{
+    histogram_add(&m->spawn, &spawns, ns);
+}
+
+void bd_metrics_child(struct bd_metrics *m, int64_t cpu_us, int64_t max_rss_bytes)
+{
+    histogram_add(&m->cpu, &child_cpu, cpu_us * 1000);
+    histogram_add(&m->rss, &child_rss, max_rss_bytes);
 }
 
 int64_t bd_metrics_in_flight(struct bd_metrics *const *all, size_t n)
@@ -140,92 +169,91 @@ int64_t bd_metrics_in_flight(struct bd_metrics *const *all, size_t n)
     return sum;
 }
 
-static void add_series(struct total *t, const struct series *s)
+static struct histogram_total total_of(const struct bd_scrape *s, size_t code, size_t method)
 {
-    for (size_t i = 0; i <= BOUNDS; i++) {
-        uint64_t events = atomic_load_explicit(&s->bucket[i], memory_order_relaxed);
+    struct histogram_total t = {.count = 0};
 
-        t->bucket[i] += events;
-        t->count += events;
-    }
-    t->sum_ns += atomic_load_explicit(&s->sum_ns, memory_order_relaxed);
-}
-
-static struct total total_of(struct bd_metrics *const *all, size_t n, size_t code, size_t method)
-{
-    struct total t = {.count = 0};
-
-    for (size_t i = 0; i < n; i++) {
-        struct row *r = atomic_load_explicit(&all[i]->row[code], memory_order_acquire);
+    for (size_t i = 0; i < s->workers; i++) {
+        struct row *r = atomic_load_explicit(&s->worker[i]->row[code], memory_order_acquire);
 
         if (r)
-            add_series(&t, &r->series[method]);
+            histogram_collect(&t, &r->series[method]);
     }
     return t;
 }
 
-static void print_line(FILE *to, const char *name, const char *labels, double value)
-{
-    char text[SHORTEST_BYTES];
+typedef void print_series(FILE *to, const struct bd_scrape *s, const char *labels,
+                          const struct histogram_total *t);
 
-    fprintf(to, "%s{%s} %s\n", name, labels, shortest_print(text, value));
+static void print_durations(FILE *to, const struct bd_scrape *s, const char *labels,
+                            const struct histogram_total *t)
+{
+    histogram_print(to, &requests, labels, t, s->open_metrics);
 }
 
-static void print_histogram(FILE *to, const char *labels, const struct total *t)
+static void print_count(FILE *to, const struct bd_scrape *s, const char *labels,
+                        const struct histogram_total *t)
 {
-    char bucket_labels[128], bound[SHORTEST_BYTES];
-    uint64_t below = 0;
+    char value[SHORTEST_BYTES];
 
-    for (size_t i = 0; i <= BOUNDS; i++) {
-        below += t->bucket[i];
-        snprintf(bucket_labels, sizeof(bucket_labels), "%s,le=\"%s\"", labels,
-                 i < BOUNDS ? shortest_print(bound, (double)bound_us[i] / 1e6) : "+Inf");
-        print_line(to, "http_request_duration_seconds_bucket", bucket_labels, (double)below);
-    }
-    print_line(to, "http_request_duration_seconds_sum", labels, (double)t->sum_ns / 1e9);
-    print_line(to, "http_request_duration_seconds_count", labels, (double)t->count);
-}
-
-static void print_counter(FILE *to, const char *labels, const struct total *t)
-{
-    print_line(to, "http_requests_total", labels, (double)t->count);
+    (void)s;
+    fprintf(to, "http_requests_total{%s} %s\n", labels, shortest_print(value, (double)t->count));
 }
 
 /* Every series that has had an event; the family's head comes with the first. */
-static void print_family(FILE *to, struct bd_metrics *const *all, size_t n, const char *head,
-                         void (*print)(FILE *, const char *labels, const struct total *))
+static void print_by_code(FILE *to, const struct bd_scrape *s, const char *name, const char *help,
+                          const char *type, print_series *print)
 {
     char labels[64];
+    bool begun = false;
 
     for (size_t i = 0; i < CODES * METHODS; i++) {
         size_t code = i / METHODS, method = i % METHODS;
-        struct total t = total_of(all, n, code, method);
+        struct histogram_total t = total_of(s, code, method);
 
         if (!t.count)
             continue;
-        fputs(head, to);
-        head = "";
+        if (!begun)
+            family_print(to, name, help, type, s->open_metrics);
+        begun = true;
         snprintf(labels, sizeof(labels), "code=\"%zu\",method=\"%s\"", code + CODE_MIN,
                  methods[method].lower.p);
-        print(to, labels, &t);
+        print(to, s, labels, &t);
     }
 }
 
-void bd_metrics_print(FILE *to, struct bd_metrics *const *all, size_t n)
+/* One histogram of all workers. */
+static void print_histogram(FILE *to, const struct bd_scrape *s, const struct histogram_family *f,
+                            size_t offset)
 {
-    char in_flight[SHORTEST_BYTES];
+    struct histogram_total t = {.count = 0};
 
-    print_family(to, all, n,
-                 "# HELP http_request_duration_seconds Seconds spent serving HTTP requests.\n"
-                 "# TYPE http_request_duration_seconds histogram\n",
-                 print_histogram);
-    fprintf(to,
-            "# HELP http_requests_in_flight total HTTP requests in-flight\n"
-            "# TYPE http_requests_in_flight gauge\n"
-            "http_requests_in_flight %s\n",
-            shortest_print(in_flight, (double)bd_metrics_in_flight(all, n)));
-    print_family(to, all, n,
-                 "# HELP http_requests_total total HTTP requests processed\n"
-                 "# TYPE http_requests_total counter\n",
-                 print_counter);
+    for (size_t i = 0; i < s->workers; i++)
+        histogram_collect(
+            &t, (const struct histogram *)(const void *)((const char *)s->worker[i] + offset));
+    if (!t.count)
+        return;
+    family_print(to, f->name, f->help, "histogram", s->open_metrics);
+    histogram_print(to, f, "", &t, s->open_metrics);
+}
+
+void bd_metrics_print(FILE *to, const struct bd_scrape *s)
+{
+    print_histogram(to, s, &child_cpu, offsetof(struct bd_metrics, cpu));
+    print_histogram(to, s, &child_rss, offsetof(struct bd_metrics, rss));
+    if (s->restarts >= 0)
+        value_print(to, "bandog_function_restarts_total",
+                    "Times that the function was started again.", "counter", (double)s->restarts,
+                    s->open_metrics);
+    value_print(to, "bandog_queue_depth", "Calls that wait for a place under max_inflight.",
+                "gauge", (double)s->queue_depth, s->open_metrics);
+    print_histogram(to, s, &spawns, offsetof(struct bd_metrics, spawn));
+    print_by_code(to, s, requests.name, requests.help, "histogram", print_durations);
+    value_print(to, "http_requests_in_flight", "total HTTP requests in-flight", "gauge",
+                (double)bd_metrics_in_flight(s->worker, s->workers), s->open_metrics);
+    print_by_code(to, s, "http_requests_total", "total HTTP requests processed", "counter",
+                  print_count);
+    metrics_process_print(to, s->open_metrics);
+    if (s->open_metrics)
+        fputs("# EOF\n", to);
 }

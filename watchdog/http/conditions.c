@@ -153,11 +153,14 @@ static struct bd_slice trim(struct bd_slice s)
     return s;
 }
 
-/* qvalue (12.4.2) in thousandths; one that is malformed is 0. */
+/* "q=" qvalue (12.4.2) in thousandths; one that is malformed is 0. */
 static int read_weight(struct bd_slice s)
 {
     int weight = 0, unit = 100;
 
+    if (s.len < 2 || s.p[1] != '=')
+        return 0;
+    skip(&s, 2);
     if (s.len == 0 || s.len > 5 || (s.p[0] != '0' && s.p[0] != '1') || (s.len > 1 && s.p[1] != '.'))
         return 0;
     for (size_t i = 2; i < s.len; i++, unit /= 10) {
@@ -169,40 +172,43 @@ static int read_weight(struct bd_slice s)
     return weight > 1000 ? 0 : weight;
 }
 
-/* One member, "br;q=0.8", cut in its two parts. */
+/* Takes what is before the next `separator` off the front, blanks around it removed. */
+static struct bd_slice take_until(struct bd_slice *s, char separator)
+{
+    const char *found = memchr(s->p, separator, s->len);
+    struct bd_slice front = {s->p, found ? (size_t)(found - s->p) : s->len};
+
+    skip(s, front.len + (found ? 1 : 0));
+    return trim(front);
+}
+
+/* One member, "br;q=0.8", cut in its name and its weight; other parameters do not matter. */
 static struct bd_slice read_member(struct bd_slice member, int *ret_weight)
 {
-    const char *semicolon = memchr(member.p, ';', member.len);
-    struct bd_slice name = member;
+    struct bd_slice name = take_until(&member, ';');
 
     *ret_weight = 1000;
-    if (semicolon) {
-        name.len = (size_t)(semicolon - member.p);
-        skip(&member, name.len + 1);
-        member = trim(member);
-        if (bd_slice_starts(member, BD_SLICE("q=")) || bd_slice_starts(member, BD_SLICE("Q=")))
-            *ret_weight = read_weight((struct bd_slice){member.p + 2, member.len - 2});
-        else
-            *ret_weight = 0;
+    while (member.len > 0) {
+        struct bd_slice parameter = take_until(&member, ';');
+
+        if (parameter.len > 0 && bd_ascii_lower(parameter.p[0]) == 'q')
+            *ret_weight = read_weight(parameter);
     }
-    return trim(name);
+    return name;
 }
 
 /* Looks through one list; what is found replaces `*exact` or `*any`. */
-static void find_weights(struct bd_slice list, struct bd_slice coding, int *exact, int *any)
+static void find_weights(struct bd_slice list, struct bd_slice name, int *exact, int *any)
 {
     while (list.len > 0) {
-        const char *comma = memchr(list.p, ',', list.len);
-        struct bd_slice member = {list.p, comma ? (size_t)(comma - list.p) : list.len};
+        struct bd_slice member = take_until(&list, ',');
         int weight;
 
-        skip(&list, member.len + (comma ? 1 : 0));
-        member = trim(member);
         if (member.len == 0)
             continue;
         member = read_member(member, &weight);
-        if (bd_slice_ieq(member, coding))
-            *exact = weight;
+        if (bd_slice_ieq(member, name))
+            *exact = weight > *exact ? weight : *exact;
         else if (bd_slice_eq(member, BD_SLICE("*")))
             *any = weight;
     }
@@ -219,5 +225,15 @@ int bd_coding_weight(const struct bd_request *r, struct bd_slice coding)
         exact = any;
     if (exact < 0)
         return bd_slice_eq(coding, BD_SLICE("identity")) ? 1 : 0;
+    return exact;
+}
+
+int bd_media_weight(const struct bd_request *r, struct bd_slice type)
+{
+    int exact = 0, any = 0;
+
+    for (size_t i = 0; i < r->fields; i++)
+        if (bd_slice_ieq(r->field[i].name, BD_SLICE("accept")))
+            find_weights(r->field[i].value, type, &exact, &any);
     return exact;
 }

@@ -5,7 +5,7 @@
  * idle connection costs its structure only. Within a request the head stays where it was read
  * (its fields are slices of it) and the body passes through the room behind it.
  *
- *     IDLE -> HEAD -> BODY <-> LENT            a request is read
+ *     IDLE -> HEAD -> BODY <-> LENT            a request is read; or HEAD -> HELD -> BODY
  *               |       |        |
  *               +--> WHOLE <-----+             all of it is here, the answer is not complete
  *                       |
@@ -123,8 +123,25 @@ static void head_is_complete(struct conn *c)
     }
     c->again = true;
     exchange_begin(x); /* may end x */
+    if (c->reads == CONN_BODY && c->x == x && x->waits)
+        c->reads = CONN_HELD;
     if (c->reads == CONN_BODY && c->x == x)
         offer_continue(c);
+}
+
+void conn_turn_has_come(struct conn *c)
+{
+    if (c->reads != CONN_HELD)
+        return; /* there is no body */
+    c->reads = CONN_BODY;
+    wait_for_client(c);
+}
+
+void conn_go_on(struct conn *c, const struct exchange *x)
+{
+    if (c->reads == CONN_BODY && c->x == x)
+        offer_continue(c);
+    conn_advance(c);
 }
 
 static void step_idle(struct conn *c)
@@ -314,6 +331,7 @@ static void step(struct conn *c)
         step_drop(c);
         break;
     case CONN_LENT:
+    case CONN_HELD:
     case CONN_WHOLE:
     case CONN_LINGER:
     case CONN_CLOSED:
@@ -332,6 +350,7 @@ static void adjust_reading(struct conn *c)
     case CONN_LINGER:
         read_on(c);
         break;
+    case CONN_HELD:
     case CONN_WHOLE: /* to see the client leave; what it pipelines waits */
         if (c->in.len < c->in.cap)
             read_on(c);
@@ -376,7 +395,7 @@ void conn_drop_body(struct conn *c)
 {
     struct exchange *x = c->x;
 
-    if (c->reads != CONN_BODY && c->reads != CONN_LENT)
+    if (c->reads != CONN_BODY && c->reads != CONN_LENT && c->reads != CONN_HELD)
         return;
     if (x->body.error)
         x->close = true;
@@ -458,6 +477,7 @@ static void on_wait_over(struct bd_deadline *d)
         body_is_bad(c, BD_ABORT_READ_TIMEOUT, NULL);
         break;
     case CONN_LENT: /* it is the function that makes us wait */
+    case CONN_HELD:
         wait_for_client(c);
         break;
     case CONN_WHOLE:
@@ -510,6 +530,7 @@ static void ended(struct conn *c)
             conn_probe_start(c);
         break;
     case CONN_LENT: /* not reading */
+    case CONN_HELD: /* it may only have said all: looked at with the body */
     case CONN_CLOSED:
         break;
     }

@@ -23,6 +23,7 @@ enum conn_read {
     CONN_HEAD,   /* the rest of its head */
     CONN_BODY,   /* more of its body */
     CONN_LENT,   /* the mode, which keeps body bytes */
+    CONN_HELD,   /* its turn, before the body is looked at */
     CONN_WHOLE,  /* the end of the exchange; the request has been read */
     CONN_DROP,   /* the rest of a body nobody wants */
     CONN_LINGER, /* the client's end of file, after ours */
@@ -101,6 +102,10 @@ void conn_write_continue(struct conn *c);
 
 /* The mode is done with lent body bytes. */
 void conn_body_resume(struct conn *c);
+
+/* The exchange has left the line: before its mode starts, and after. */
+void conn_turn_has_come(struct conn *c);
+void conn_go_on(struct conn *c, const struct exchange *x);
 
 /* The request is whole; what comes now is the mode's as it comes (bd_upgrade()). */
 void conn_upgraded(struct conn *c);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "bandog/metrics.h"
+#include "call_id.h"
 #include "conn.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -44,8 +45,9 @@ struct exchange *exchange_new(struct host *h, struct conn *c)
     x->conn = c;
     x->host = h;
     x->state = EXCHANGE_HEAD;
-    x->counted = x->entered = x->in_flight = x->expect_continue = x->close = false;
-    x->deadline = x->write_timeout = (struct bd_deadline){0};
+    x->ticket = 0;
+    x->counted = x->entered = x->in_flight = x->expect_continue = x->close = x->waits = false;
+    x->deadline = x->write_timeout = x->queue_wait = (struct bd_deadline){0};
     x->reply.flush = (struct bd_turn){0};
     head_init(&x->head, &x->pub.arena, &x->pub.req);
     reply_init(&x->reply);
@@ -103,17 +105,36 @@ static const struct bd_route *find_route(struct exchange *x)
     return NULL;
 }
 
-static void refuse_over_limit(struct exchange *x)
+static void refuse_with_429(struct exchange *x, const char *text)
 {
     static const struct bd_field field[] = {
         {BD_SLICE("Content-Type"), BD_SLICE("text/plain")},
         {BD_SLICE("X-Openfaas-Internal"), BD_SLICE("faas-middleware")},
+        {BD_SLICE("Retry-After"), BD_SLICE("1")},
     };
-    char *text = bd_arena_printf(
-        &x->pub.arena, "Concurrent request limit exceeded. Max concurrent requests: %lld\n",
-        (long long)x->host->conf->max_inflight);
 
-    bd_reply(&x->pub, 429, field, 2, text, strlen(text));
+    bd_reply(&x->pub, 429, field, 3, text, strlen(text));
+}
+
+static void refuse_over_limit(struct exchange *x)
+{
+    refuse_with_429(x, bd_arena_printf(&x->pub.arena,
+                                       "Concurrent request limit exceeded. Max concurrent "
+                                       "requests: %lld\n",
+                                       (long long)x->host->conf->max_inflight));
+}
+
+static void on_queue_timeout(struct bd_deadline *d)
+{
+    struct exchange *x = BD_CONTAINER(d, struct exchange, queue_wait);
+    const struct bd_server_conf *conf = x->host->conf;
+
+    line_leave(x);
+    refuse_with_429(x,
+                    bd_arena_printf(&x->pub.arena,
+                                    "queue_timeout %s reached: max_inflight %lld calls are under "
+                                    "way\n",
+                                    conf->queue_timeout, (long long)conf->max_inflight));
 }
 
 static void on_write_timeout(struct bd_deadline *d)
@@ -145,7 +166,30 @@ static void start_mode(struct exchange *x)
     x->pub.mode->start(&x->pub);
     /* After start(), so that a deadline of the mode with the same length comes first. */
     if (c->x == x && x->state == EXCHANGE_OPEN && x->reply.framing != REPLY_RAW)
-        start_write_timeout(x, x->pub.began_ns);
+        start_write_timeout(x, x->ticket ? bd_now_ns() : x->pub.began_ns);
+}
+
+/* Declared; what a chunked one turns out to be is seen by exchange_body(). */
+static bool has_too_much_body(const struct exchange *x)
+{
+    int64_t most = x->host->conf->max_body;
+
+    return most > 0 && x->pub.req.content_length > most;
+}
+
+static const char *max_body_reached(struct exchange *x)
+{
+    return bd_arena_printf(&x->pub.arena, "max_body %lld bytes reached",
+                           (long long)x->host->conf->max_body);
+}
+
+static void begin_mode(struct exchange *x)
+{
+    call_id_ensure(x);
+    x->entered = true;
+    x->pub.mode = x->host->conf->mode;
+    x->pub.conf = x->host->conf->mode_conf;
+    start_mode(x);
 }
 
 static void begin_call(struct exchange *x)
@@ -154,14 +198,28 @@ static void begin_call(struct exchange *x)
 
     bd_metrics_begin(bd_worker_metrics(x->host->worker));
     x->counted = x->in_flight = true;
-    x->entered = host_enter(x->host);
-    if (!x->entered) {
+    if (has_too_much_body(x)) {
+        x->close = true;
+        bd_reply_text(&x->pub, 413, bd_arena_printf(&x->pub.arena, "%s\n", max_body_reached(x)));
+    } else if (place_take(x->host)) {
+        begin_mode(x);
+    } else if (line_join(x)) {
+        if (conf->queue_timeout_ns > 0)
+            bd_deadline_start(x->host->worker, &x->queue_wait, conf->queue_timeout_ns,
+                              on_queue_timeout);
+    } else {
         refuse_over_limit(x);
-        return;
     }
-    x->pub.mode = conf->mode;
-    x->pub.conf = conf->mode_conf;
-    start_mode(x);
+}
+
+void exchange_granted(struct exchange *x)
+{
+    struct conn *c = x->conn;
+
+    bd_deadline_stop(&x->queue_wait);
+    conn_turn_has_come(c);
+    begin_mode(x); /* may end x */
+    conn_go_on(c, x);
 }
 
 void exchange_begin(struct exchange *x)
@@ -198,8 +256,15 @@ void exchange_begin(struct exchange *x)
 
 enum bd_flow exchange_body(struct exchange *x, const char *buf, size_t len)
 {
+    int64_t most = x->host->conf->max_body;
+
     x->expect_continue = false;
     x->pub.body_bytes += (int64_t)len;
+    if (most > 0 && x->pub.body_bytes > most && x->counted && x->state == EXCHANGE_OPEN &&
+        x->reply.framing != REPLY_RAW) {
+        exchange_abort(x, BD_ABORT_LIMIT, max_body_reached(x));
+        return BD_GO;
+    }
     if (x->state != EXCHANGE_OPEN || !x->pub.mode->body)
         return BD_GO;
     return x->pub.mode->body(&x->pub, buf, len);
@@ -225,10 +290,20 @@ bool bd_body_complete(const struct bd_exchange *x)
 
 /* The end */
 
+bool bd_take_place(struct bd_exchange *pub)
+{
+    struct exchange *x = exchange_of(pub);
+
+    x->entered = place_take(x->host);
+    if (x->entered)
+        call_id_ensure(x);
+    return x->entered;
+}
+
 void exchange_leave(struct exchange *x)
 {
     if (x->entered)
-        host_leave(x->host);
+        place_give(x->host);
     if (x->in_flight)
         bd_metrics_end(bd_worker_metrics(x->host->worker));
     x->entered = x->in_flight = false;
@@ -319,6 +394,8 @@ static int abort_status(enum bd_abort why)
         return 503;
     case BD_ABORT_SOURCE:
         return 500;
+    case BD_ABORT_LIMIT:
+        return 413;
     }
     return 500;
 }
@@ -327,6 +404,8 @@ void exchange_abort(struct exchange *x, enum bd_abort why, const char *reason)
 {
     assert(x->state == EXCHANGE_OPEN);
     x->pub.reason = reason;
+    line_leave(x);
+    bd_deadline_stop(&x->queue_wait);
     if (x->pub.mode->abort)
         x->pub.mode->abort(&x->pub, why);
     assert(x->state == EXCHANGE_OPEN);

@@ -34,13 +34,16 @@ struct exchange {
     bool in_flight;       /* a call whose last byte is not on the way yet */
     bool expect_continue; /* the client waits for a 100 before it sends the body */
     bool close;           /* the connection must not be used again */
+    bool waits;           /* in the line for a place: see places.h */
+    unsigned long long ticket;
+    struct bd_deadline queue_wait;
     struct head head;
     struct body body;
     struct reply reply;
     struct bd_deadline deadline; /* the mode's, bd_set_deadline() */
     const char *deadline_name, *deadline_value;
     struct bd_deadline write_timeout; /* the server's */
-    struct bd_queue link;             /* host->spare */
+    struct bd_queue link;             /* host->spare, or the line */
 };
 
 static inline struct exchange *exchange_of(struct bd_exchange *x)
@@ -53,6 +56,9 @@ void exchange_recycle(struct exchange *x);
 
 /* The head is complete: chooses who answers and starts him. */
 void exchange_begin(struct exchange *x);
+
+/* Its turn has come: the place is its own. */
+void exchange_granted(struct exchange *x);
 
 /* Body bytes and the end of the body, for the mode. */
 enum bd_flow exchange_body(struct exchange *x, const char *buf, size_t len);

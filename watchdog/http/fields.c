@@ -33,7 +33,8 @@ static bool is_hop_by_hop(struct bd_slice name)
 
 static bool is_for_every_hop(struct bd_slice name)
 {
-    return NAME_IS(name, "host") || NAME_IS(name, "content-length") || NAME_IS(name, "expect");
+    return NAME_IS(name, "host") || NAME_IS(name, "content-length") || NAME_IS(name, "expect") ||
+           NAME_IS(name, "x-call-id");
 }
 
 static bool is_blank(char c)

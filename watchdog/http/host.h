@@ -16,6 +16,7 @@
 #include "bandog/server.h"
 #include "bandog/slice.h"
 #include "bandog/worker.h"
+#include "places.h"
 
 struct host {
     struct bd_worker *worker;
@@ -24,12 +25,15 @@ struct host {
     struct bd_queue conns;
     struct bd_queue spare; /* exchanges to use again */
     int spares;
-    bool draining; /* no request follows the one under way */
+    uint64_t call_ids; /* made so far */
+    bool draining;     /* no request follows the one under way */
     char date_text[BD_HTTP_DATE_BYTES];
     struct bd_slice date; /* in `date_text`, of second `date_s` */
     int64_t date_s;
     atomic_uint load; /* connections given to this worker and not closed; the acceptor adds */
     struct bd_mail drain, kill, stop;
+    struct places *places; /* the server's */
+    struct line line;
 };
 
 /* The current value of Date. */
@@ -37,9 +41,5 @@ struct bd_slice host_date(struct host *h);
 
 /* A connection is gone: tells the server when it waits for the last one. */
 void host_conn_closed(struct host *h);
-
-/* Room for one more call under max_inflight? Taken when true; gives it back with host_leave(). */
-bool host_enter(struct host *h);
-void host_leave(struct host *h);
 
 #endif

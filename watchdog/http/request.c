@@ -116,14 +116,35 @@ static struct bd_slice reason_of(struct bd_exchange *x, const struct bd_log_call
     return bd_slice_of(standard ? standard : "");
 }
 
+static void log_object(struct bd_exchange *x, const struct bd_log_call *call)
+{
+    const struct bd_field *trace = bd_request_field(&x->req, BD_SLICE("traceparent"));
+    char status[20], bytes[20], seconds[BD_DURATION_BYTES];
+    struct bd_log_member member[] = {
+        {BD_SLICE("method"), x->req.method, false},
+        {BD_SLICE("target"), x->req.target, false},
+        {BD_SLICE("status"), bd_slice_digits(status + sizeof(status), (unsigned)x->status), true},
+        {BD_SLICE("bytes"), bd_slice_digits(bytes + sizeof(bytes), (uint64_t)x->sent_bytes), true},
+        {BD_SLICE("duration"), bd_slice_of(bd_seconds_print(seconds, call->ns, 6)), true},
+        {BD_SLICE("call_id"), x->call_id, false},
+        {BD_SLICE("traceparent"), trace ? trace->value : BD_SLICE(""), false},
+    };
+
+    bd_log_object(BD_SLICE("request"), member, sizeof(member) / sizeof(member[0]) - !trace);
+}
+
 void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
 {
     char status[8], size[32], seconds[BD_DURATION_BYTES];
-    struct bd_slice piece[16];
+    struct bd_slice piece[20];
     size_t n = 0;
 
     if (call->agent && bd_slice_starts(call->agent->value, BD_SLICE("kube-probe")))
         return;
+    if (bd_log_conf()->json) {
+        log_object(x, call);
+        return;
+    }
     piece[n++] = bd_printable(&x->arena, x->req.method);
     piece[n++] = BD_SLICE(" ");
     piece[n++] = bd_printable(&x->arena, x->req.target);
@@ -140,12 +161,10 @@ void bd_log_call(struct bd_exchange *x, const struct bd_log_call *call)
     piece[n++] = BD_SLICE(" (");
     piece[n++] = bd_slice_of(bd_seconds_print(seconds, call->ns, 4));
     piece[n++] = BD_SLICE("s)");
-    if (call->with_call_id) {
-        char *id = bd_arena_printf(&x->arena, " [%.*s]",
-                                   call->call_id.len > 0 ? (int)call->call_id.len : 4,
-                                   call->call_id.len > 0 ? call->call_id.p : "none");
-
-        piece[n++] = bd_printable(&x->arena, bd_slice_of(id));
+    if (bd_log_conf()->call_ids) {
+        piece[n++] = BD_SLICE(" [");
+        piece[n++] = bd_printable(&x->arena, x->call_id);
+        piece[n++] = BD_SLICE("]");
     }
     bd_log_pieces(piece, n);
 }

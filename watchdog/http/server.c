@@ -41,7 +41,9 @@ struct bd_server {
     bool starved; /* of descriptors: logged once, until it is over */
     void (*done)(void *arg);
     void *done_arg;
-    atomic_long entered; /* calls holding a place under max_inflight */
+    struct places places;
+    bool crowded;       /* max_connections was reached, and logged: until half of them have left */
+    atomic_bool paused; /* nothing is accepted until a connection closes */
     unsigned workers;
     struct bd_worker **worker;
     struct host **host;
@@ -64,27 +66,8 @@ static struct host *host_of(struct bd_worker *w)
 void host_conn_closed(struct host *h)
 {
     atomic_fetch_sub(&h->load, 1);
-    if (h->draining)
+    if (h->draining || atomic_load(&h->server->paused))
         uv_async_send(&h->server->idle);
-}
-
-bool host_enter(struct host *h)
-{
-    struct bd_server *s = h->server;
-    long now = atomic_load(&s->entered);
-
-    if (s->conf.max_inflight <= 0)
-        return true;
-    while (now < s->conf.max_inflight)
-        if (atomic_compare_exchange_weak(&s->entered, &now, now + 1))
-            return true;
-    return false;
-}
-
-void host_leave(struct host *h)
-{
-    if (h->server->conf.max_inflight > 0)
-        atomic_fetch_sub(&h->server->entered, 1);
 }
 
 static void on_arrival(struct bd_worker *w, struct bd_mail *m)
@@ -146,6 +129,8 @@ static int start_host(struct bd_worker *w, void *arg)
     h->conf = &s->conf;
     bd_queue_init(&h->conns);
     bd_queue_init(&h->spare);
+    line_init(&h->line);
+    h->places = &s->places;
     h->drain.run = on_drain;
     h->kill.run = on_kill;
     h->stop.run = on_stop;
@@ -207,6 +192,29 @@ static void hand_over(struct bd_server *s, int fd)
     }
 }
 
+static unsigned count_connections(const struct bd_server *s)
+{
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < s->workers; i++)
+        sum += atomic_load(&s->host[i]->load);
+    return sum;
+}
+
+/* Further ones wait in the backlog. */
+static bool has_room(struct bd_server *s)
+{
+    int64_t most = s->conf.max_connections;
+
+    if (most <= 0 || count_connections(s) < most)
+        return true;
+    if (!s->crowded)
+        bd_log_at(BD_LEVEL_WARNING, "max_connections %lld reached, further ones wait",
+                  (long long)most);
+    s->crowded = true;
+    return false;
+}
+
 static bool is_transient(int err)
 {
     return err == EINTR || err == ECONNABORTED || err == EPROTO;
@@ -217,7 +225,15 @@ static bool accept_some(struct bd_server *s, int budget, int *ret_error)
 {
     *ret_error = 0;
     while (budget-- > 0) {
-        int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd;
+
+        if (!has_room(s)) {
+            atomic_store(&s->paused, true);
+            uv_poll_stop(&s->listener);
+            uv_async_send(&s->idle); /* one may have closed meanwhile */
+            return true;
+        }
+        fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             hand_over(s, fd);
@@ -235,7 +251,8 @@ static void on_retry(uv_timer_t *timer)
 {
     struct bd_server *s = timer->data;
 
-    uv_poll_start(&s->listener, UV_READABLE, on_connection);
+    if (!atomic_load(&s->paused))
+        uv_poll_start(&s->listener, UV_READABLE, on_connection);
 }
 
 static void on_connection(uv_poll_t *handle, int status, int events)
@@ -254,11 +271,22 @@ static void on_connection(uv_poll_t *handle, int status, int events)
     }
     /* No descriptor to be had: the client waits in the backlog until there is one. */
     if (!s->starved)
-        bd_log("cannot accept connections: %s, trying again every %d ms", uv_strerror(-err),
-               ACCEPT_RETRY_MS);
+        bd_log_at(BD_LEVEL_WARNING, "cannot accept connections: %s, trying again every %d ms",
+                  uv_strerror(-err), ACCEPT_RETRY_MS);
     s->starved = true;
     uv_poll_stop(&s->listener);
     uv_timer_start(&s->retry, on_retry, ACCEPT_RETRY_MS, 0);
+}
+
+/* A connection has closed. */
+static void go_on_accepting(struct bd_server *s)
+{
+    int64_t most = s->conf.max_connections;
+
+    if (atomic_load(&s->paused) && count_connections(s) < most) {
+        atomic_store(&s->paused, false);
+        uv_poll_start(&s->listener, UV_READABLE, on_connection);
+    }
 }
 
 /* Opening */
@@ -400,6 +428,8 @@ static int start_workers(struct bd_server *s, struct bd_error *err)
         s->host[s->workers] = host_of(w);
         s->metrics[s->workers] = bd_worker_metrics(w);
     }
+    s->places.host = s->host;
+    s->places.hosts = s->workers;
     return 0;
 }
 
@@ -413,6 +443,9 @@ int bd_server_open(struct bd_server **ret_server, uv_loop_t *loop,
     assert(conf->workers > 0 && conf->mode && conf->mode->start);
     s->conf = *conf;
     s->loop = loop;
+    s->places.most = conf->max_inflight;
+    s->places.most_waits = conf->max_queue;
+    atomic_init(&s->places.next_ticket, 1);
     s->fd = listen_any(conf->port);
     if (s->fd < 0) {
         bd_fail(err, "listen tcp :%d: %s", conf->port, uv_strerror(s->fd));
@@ -439,6 +472,11 @@ int bd_server_port(const struct bd_server *s)
     return s->port;
 }
 
+int64_t bd_server_queue_depth(const struct bd_server *s)
+{
+    return atomic_load(&s->places.waiting);
+}
+
 int64_t bd_server_in_flight(const struct bd_server *s)
 {
     return bd_metrics_in_flight(s->metrics, s->workers);
@@ -446,7 +484,7 @@ int64_t bd_server_in_flight(const struct bd_server *s)
 
 bool bd_server_is_full(const struct bd_server *s)
 {
-    return s->conf.max_inflight > 0 && atomic_load(&s->entered) >= s->conf.max_inflight;
+    return s->places.most > 0 && atomic_load(&s->places.taken) >= s->places.most;
 }
 
 struct bd_metrics *const *bd_server_metrics(const struct bd_server *s, size_t *ret_n)
@@ -461,6 +499,8 @@ static void on_idle(uv_async_t *handle)
 {
     struct bd_server *s = handle->data;
 
+    if (!s->draining)
+        go_on_accepting(s);
     if (!s->draining || s->done_told)
         return;
     for (unsigned i = 0; i < s->workers; i++)

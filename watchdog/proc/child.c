@@ -10,6 +10,7 @@
  * zombie no other group can get its number.
  */
 #include "bandog/child.h"
+#include "bandog/metrics.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -201,13 +202,23 @@ static void watch_exit(struct bd_child *c)
     bd_deadline_start(c->worker, &c->poll, POLL_NS, on_poll);
 }
 
+static bool reap(struct bd_child *c, struct bd_exit *ret_exit)
+{
+    if (!process_reap(c->pid, ret_exit))
+        return false;
+    bd_metrics_child(bd_worker_metrics(c->worker),
+                     ret_exit->usage.user_us + ret_exit->usage.system_us,
+                     ret_exit->usage.max_rss_bytes);
+    return true;
+}
+
 /* It has exited: reaps it, and before that, while nobody else can have its number, ends its group.
  */
 static bool has_ended(struct bd_child *c, struct bd_exit *ret_exit)
 {
     if (c->ends_group && process_has_exited(c->pid))
         process_signal(c->pid, SIGKILL);
-    return process_reap(c->pid, ret_exit);
+    return reap(c, ret_exit);
 }
 
 /* True when there is another step to take. */
@@ -235,7 +246,7 @@ static bool child_step(struct bd_child *c)
         enter_killed(c);
         return true;
     case CHILD_KILLED:
-        if (c->exited && process_reap(c->pid, &e))
+        if (c->exited && reap(c, &e))
             enter_gone(c, &e);
         return false;
     case CHILD_GONE:
@@ -426,14 +437,17 @@ int bd_child_start(struct bd_child **ret_child, struct bd_worker *w,
 {
     struct process p;
     struct bd_child *c;
+    int64_t began_ns;
     int err;
 
     err = w->watches ? 0 : watches_open(&w->watches, &w->loop);
     if (err)
         return err;
+    began_ns = bd_now_ns();
     err = process_start(&p, spec);
     if (err)
         return err;
+    bd_metrics_spawned(bd_worker_metrics(w), bd_now_ns() - began_ns);
 
     c = child_new(w);
     c->ops = ops;

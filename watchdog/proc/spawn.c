@@ -11,9 +11,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -46,6 +44,8 @@ static struct {
     uint64_t files[2]; /* soft and hard limit, as prlimit64(2) has them */
 } original;
 
+static struct spawn_confinement confinement;
+
 /* The two sides share one; the new process writes `error` only. */
 struct birth {
     const struct spawn *spawn;
@@ -57,6 +57,27 @@ void spawn_init(void)
     sigprocmask(SIG_SETMASK, NULL, &original.signals);
     syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, original.files);
     original.known = true;
+}
+
+void spawn_confine(const struct spawn_confinement *c)
+{
+    confinement = *c;
+}
+
+/* In the new process, like run(). Limits first: a user may not be allowed to raise them. */
+UNINSTRUMENTED static bool confine(const struct spawn_confinement *c)
+{
+    for (size_t i = 0; i < c->limits; i++) {
+        uint64_t both[2] = {c->limit[i].most, c->limit[i].most};
+
+        if (syscall(SYS_prlimit64, 0, c->limit[i].resource, both, NULL) < 0)
+            return false;
+    }
+    if (c->changes_user && (syscall(SYS_setgroups, c->groups, c->group) < 0 ||
+                            syscall(SYS_setresgid, c->gid, c->gid, c->gid) < 0 ||
+                            syscall(SYS_setresuid, c->uid, c->uid, c->uid) < 0))
+        return false;
+    return syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 /*
@@ -74,6 +95,8 @@ UNINSTRUMENTED static int run(void *arg)
         if (syscall(SYS_dup3, s->stdio[fd], fd, 0) < 0)
             goto fail;
     if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, original.files, NULL) < 0)
+        goto fail;
+    if (!confine(&confinement))
         goto fail;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &original.signals, NULL, _NSIG / 8) < 0)
         goto fail;

@@ -9,6 +9,9 @@
 #ifndef WATCHDOG_PROC_SPAWN_H
 #define WATCHDOG_PROC_SPAWN_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct spawn {
@@ -17,6 +20,26 @@ struct spawn {
     char *const *envp;
     int stdio[3]; /* become 0, 1 and 2; none of them is 0, 1 or 2 itself; still the caller's */
 };
+
+#define SPAWN_LIMITS_MAX 4
+#define SPAWN_GROUPS_MAX 64
+
+/* What every process is confined to, besides that it cannot gain privileges by execve(2). */
+struct spawn_confinement {
+    struct {
+        int resource; /* RLIMIT_* */
+        uint64_t most;
+    } limit[SPAWN_LIMITS_MAX];
+    size_t limits;
+    bool changes_user; /* to these: */
+    uid_t uid;
+    gid_t gid;
+    gid_t group[SPAWN_GROUPS_MAX]; /* supplementary ones */
+    size_t groups;
+};
+
+/* Once, before the threads. */
+void spawn_confine(const struct spawn_confinement *c);
 
 /*
  * Once, first thing in main(): remembers the signal mask and the limit of open files, which every
