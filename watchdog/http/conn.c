@@ -526,11 +526,11 @@ static void ended(struct conn *c)
         conn_advance(c);
         break;
     case CONN_WHOLE:
+    case CONN_HELD:
         if (x->state == EXCHANGE_OPEN)
             conn_probe_start(c);
         break;
     case CONN_LENT: /* not reading */
-    case CONN_HELD: /* it may only have said all: looked at with the body */
     case CONN_CLOSED:
         break;
     }

@@ -45,8 +45,8 @@ struct exchange *exchange_new(struct host *h, struct conn *c)
     x->conn = c;
     x->host = h;
     x->state = EXCHANGE_HEAD;
-    x->ticket = 0;
-    x->counted = x->entered = x->in_flight = x->expect_continue = x->close = x->waits = false;
+    x->counted = x->entered = x->in_flight = x->expect_continue = x->close = x->waits = x->granted =
+        x->waited = false;
     x->deadline = x->write_timeout = x->queue_wait = (struct bd_deadline){0};
     x->reply.flush = (struct bd_turn){0};
     head_init(&x->head, &x->pub.arena, &x->pub.req);
@@ -166,7 +166,7 @@ static void start_mode(struct exchange *x)
     x->pub.mode->start(&x->pub);
     /* After start(), so that a deadline of the mode with the same length comes first. */
     if (c->x == x && x->state == EXCHANGE_OPEN && x->reply.framing != REPLY_RAW)
-        start_write_timeout(x, x->ticket ? bd_now_ns() : x->pub.began_ns);
+        start_write_timeout(x, x->waited ? bd_now_ns() : x->pub.began_ns);
 }
 
 /* Declared; what a chunked one turns out to be is seen by exchange_body(). */
@@ -216,6 +216,7 @@ void exchange_granted(struct exchange *x)
 {
     struct conn *c = x->conn;
 
+    x->waited = true;
     bd_deadline_stop(&x->queue_wait);
     conn_turn_has_come(c);
     begin_mode(x); /* may end x */

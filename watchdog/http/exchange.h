@@ -35,7 +35,8 @@ struct exchange {
     bool expect_continue; /* the client waits for a 100 before it sends the body */
     bool close;           /* the connection must not be used again */
     bool waits;           /* in the line for a place: see places.h */
-    unsigned long long ticket;
+    bool granted;         /* it has one, and does not know yet; the line's lock guards it */
+    bool waited;          /* it began late */
     struct bd_deadline queue_wait;
     struct head head;
     struct body body;

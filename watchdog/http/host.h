@@ -33,7 +33,7 @@ struct host {
     atomic_uint load; /* connections given to this worker and not closed; the acceptor adds */
     struct bd_mail drain, kill, stop;
     struct places *places; /* the server's */
-    struct line line;
+    struct granted granted;
 };
 
 /* The current value of Date. */

@@ -6,6 +6,14 @@
 #include "exchange.h"
 #include "host.h"
 
+void places_init(struct places *p, int64_t most, int64_t most_waits)
+{
+    p->most = most;
+    p->most_waits = most_waits;
+    pthread_mutex_init(&p->lock, NULL);
+    bd_queue_init(&p->line);
+}
+
 static bool try_take(struct places *p)
 {
     long now = atomic_load(&p->taken);
@@ -16,39 +24,29 @@ static bool try_take(struct places *p)
     return false;
 }
 
-/* Of the worker with the oldest ticket; NULL: nobody waits, or he is only just joining. */
-static struct host *find_oldest(const struct places *p)
+/* The first in the line has a place. */
+static void grant(struct places *p)
 {
-    unsigned long long least = LINE_EMPTY;
-    struct host *found = NULL;
+    struct exchange *x = BD_CONTAINER(bd_queue_shift(&p->line), struct exchange, link);
+    struct granted *g = &x->host->granted;
 
-    for (unsigned i = 0; i < p->hosts; i++) {
-        unsigned long long ticket = atomic_load(&p->host[i]->line.oldest);
-
-        if (ticket < least) {
-            least = ticket;
-            found = p->host[i];
-        }
-    }
-    return found;
+    atomic_fetch_sub(&p->waiting, 1);
+    x->granted = true;
+    bd_queue_push(&g->list, &x->link);
+    if (!g->posted)
+        g->posted = bd_worker_post(x->host->worker, &g->mail);
 }
 
 /*
- * Grants free places to those who wait. Whoever frees a place looks for somebody who waits, and
+ * Gives free places to those who wait. Whoever frees a place looks for somebody who waits, and
  * whoever joins looks for a free place, so that one of the two sees the other.
  */
 static void serve(struct places *p)
 {
-    while (atomic_load(&p->waiting) > 0 && try_take(p)) {
-        struct host *h = find_oldest(p);
-
-        if (!h) {
-            atomic_fetch_sub(&p->taken, 1); /* he looks for it when he has joined */
-            return;
-        }
-        if (atomic_fetch_add(&h->line.grants, 1) == 0)
-            bd_worker_post(h->worker, &h->line.grant);
-    }
+    pthread_mutex_lock(&p->lock);
+    while (!bd_queue_empty(&p->line) && try_take(p))
+        grant(p);
+    pthread_mutex_unlock(&p->lock);
 }
 
 bool place_take(struct host *h)
@@ -69,74 +67,76 @@ void place_give(struct host *h)
     if (p->most <= 0)
         return;
     atomic_fetch_sub(&p->taken, 1);
-    if (p->most_waits > 0)
+    if (atomic_load(&p->waiting) > 0)
         serve(p);
 }
 
 /* The line */
 
-static struct exchange *first(struct line *l)
-{
-    return bd_queue_empty(&l->waiting) ? NULL
-                                       : BD_CONTAINER(l->waiting.next, struct exchange, link);
-}
-
-static void show_oldest(struct line *l)
-{
-    struct exchange *x = first(l);
-
-    atomic_store(&l->oldest, x ? x->ticket : LINE_EMPTY);
-}
-
 bool line_join(struct exchange *x)
 {
     struct places *p = x->host->places;
-    struct line *l = &x->host->line;
 
-    if (atomic_fetch_add(&p->waiting, 1) >= p->most_waits) {
-        atomic_fetch_sub(&p->waiting, 1);
+    if (p->most_waits <= 0)
         return false;
+    pthread_mutex_lock(&p->lock);
+    if (atomic_load(&p->waiting) < p->most_waits) {
+        atomic_fetch_add(&p->waiting, 1);
+        bd_queue_push(&p->line, &x->link);
+        x->waits = true;
     }
-    x->waits = true;
-    x->ticket = atomic_fetch_add(&p->next_ticket, 1);
-    bd_queue_push(&l->waiting, &x->link);
-    show_oldest(l);
-    serve(p);
-    return true;
+    pthread_mutex_unlock(&p->lock);
+    if (x->waits)
+        serve(p);
+    return x->waits;
 }
 
 void line_leave(struct exchange *x)
 {
+    struct places *p = x->host->places;
+    bool granted;
+
     if (!x->waits)
         return;
     x->waits = false;
+    pthread_mutex_lock(&p->lock);
     bd_queue_remove(&x->link);
-    show_oldest(&x->host->line);
-    atomic_fetch_sub(&x->host->places->waiting, 1);
+    granted = x->granted;
+    if (!granted)
+        atomic_fetch_sub(&p->waiting, 1);
+    pthread_mutex_unlock(&p->lock);
+    if (granted)
+        place_give(x->host);
 }
 
-static void on_grant(struct bd_worker *w, struct bd_mail *m)
+static struct exchange *take_granted(struct host *h)
 {
-    struct line *l = BD_CONTAINER(m, struct line, grant);
-    struct host *h = BD_CONTAINER(l, struct host, line);
+    struct bd_queue *q;
+
+    pthread_mutex_lock(&h->places->lock);
+    q = bd_queue_shift(&h->granted.list);
+    if (!q)
+        h->granted.posted = false;
+    pthread_mutex_unlock(&h->places->lock);
+    return q ? BD_CONTAINER(q, struct exchange, link) : NULL;
+}
+
+static void on_granted(struct bd_worker *w, struct bd_mail *m)
+{
+    struct granted *g = BD_CONTAINER(m, struct granted, mail);
+    struct host *h = BD_CONTAINER(g, struct host, granted);
+    struct exchange *x;
 
     (void)w;
-    for (unsigned n = atomic_exchange(&l->grants, 0); n > 0; n--) {
-        struct exchange *x = first(l);
-
-        if (!x) {
-            place_give(h); /* he has left */
-            continue;
-        }
-        line_leave(x);
+    while ((x = take_granted(h))) {
+        x->waits = x->granted = false;
         exchange_granted(x);
     }
 }
 
-void line_init(struct line *l)
+void granted_init(struct granted *g)
 {
-    bd_queue_init(&l->waiting);
-    atomic_init(&l->oldest, LINE_EMPTY);
-    atomic_init(&l->grants, 0);
-    l->grant.run = on_grant;
+    bd_queue_init(&g->list);
+    g->posted = false;
+    g->mail.run = on_granted;
 }

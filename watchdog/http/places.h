@@ -1,13 +1,14 @@
 /*
  * places.h - places for calls under max_inflight, and the line of those that wait for one
  *
- * Places are an atomic count. The line has a part on each worker, in the order of tickets; when a
- * call gives its place back while others wait it is granted to the worker that has the oldest
- * ticket. That takes a letter to the worker, and so its lock, but only while calls wait.
+ * Places are an atomic count. The line is one for all workers, in the order of arrival, behind a
+ * lock that is taken only while calls wait; whoever gives a place back while they do passes it on
+ * to the first of them, by a letter to its worker.
  */
 #ifndef WATCHDOG_HTTP_PLACES_H
 #define WATCHDOG_HTTP_PLACES_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,22 +24,19 @@ struct places {
     int64_t most;       /* calls at a time; <= 0: no limit */
     int64_t most_waits; /* calls in the line; <= 0: none */
     atomic_long taken, waiting;
-    atomic_ullong next_ticket;
-    struct host **host; /* all workers' */
-    unsigned hosts;
+    pthread_mutex_t lock;
+    struct bd_queue line; /* exchange.link */
 };
 
-/* One worker's part. */
-struct line {
-    struct bd_queue waiting;
-    atomic_ullong oldest; /* ticket; LINE_EMPTY: nobody waits here */
-    atomic_uint grants;   /* places that were given to this worker and not yet taken */
-    struct bd_mail grant;
+/* One worker's: who has been given a place and does not know yet. The line's lock guards it. */
+struct granted {
+    struct bd_queue list; /* exchange.link */
+    bool posted;
+    struct bd_mail mail;
 };
 
-#define LINE_EMPTY UINT64_MAX
-
-void line_init(struct line *l);
+void places_init(struct places *p, int64_t most, int64_t most_waits);
+void granted_init(struct granted *g);
 
 /* Takes a place, if there is one and nobody waits for it. */
 bool place_take(struct host *h);
@@ -47,7 +45,7 @@ void place_give(struct host *h);
 /* Joins the line: exchange_granted() comes in its turn. False: it is full. */
 bool line_join(struct exchange *x);
 
-/* Leaves it, not having had its turn. */
+/* Leaves it, not having had its turn. Fine for who is not in it. */
 void line_leave(struct exchange *x);
 
 #endif

@@ -129,7 +129,7 @@ static int start_host(struct bd_worker *w, void *arg)
     h->conf = &s->conf;
     bd_queue_init(&h->conns);
     bd_queue_init(&h->spare);
-    line_init(&h->line);
+    granted_init(&h->granted);
     h->places = &s->places;
     h->drain.run = on_drain;
     h->kill.run = on_kill;
@@ -428,8 +428,6 @@ static int start_workers(struct bd_server *s, struct bd_error *err)
         s->host[s->workers] = host_of(w);
         s->metrics[s->workers] = bd_worker_metrics(w);
     }
-    s->places.host = s->host;
-    s->places.hosts = s->workers;
     return 0;
 }
 
@@ -443,9 +441,7 @@ int bd_server_open(struct bd_server **ret_server, uv_loop_t *loop,
     assert(conf->workers > 0 && conf->mode && conf->mode->start);
     s->conf = *conf;
     s->loop = loop;
-    s->places.most = conf->max_inflight;
-    s->places.most_waits = conf->max_queue;
-    atomic_init(&s->places.next_ticket, 1);
+    places_init(&s->places, conf->max_inflight, conf->max_queue);
     s->fd = listen_any(conf->port);
     if (s->fd < 0) {
         bd_fail(err, "listen tcp :%d: %s", conf->port, uv_strerror(s->fd));
