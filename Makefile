@@ -191,10 +191,17 @@ bench-idle: all $(bench_helpers) ## memory of mode=http for idle clients and bod
 bench-rest: all $(bench_helpers) ## size, memory at rest, time until it listens
 	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/rest
 
+bench-static: ## processor time per request of mode=static beside nginx, after installing that
+	@scripts/deps bench
+	@$(MAKE) bench-static-run
+
+bench-static-run: all $(bench_helpers)
+	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/bench-static
+
 # --- care -------------------------------------------------------------------------------------------------------------
 
 sources = $(wildcard include/*/*.h watchdog/*.[ch] watchdog/*/*.[ch] modes/*.[ch] tests/*/*.[ch])
-scripts := scripts/deps .ci/run examples/shout/handler.sh
+scripts := scripts/deps .ci/run examples/shout/handler.sh examples/git-server/run
 
 format: ## let clang-format write the C files
 	clang-format -i $(sources)

@@ -115,9 +115,11 @@ class Upstream:
 class Watchdog:
     """fwatchdog on a free port with its own TMPDIR; its log goes to a file there. A context manager."""
 
-    def __init__(self, fprocess, wrapper=(), **settings):
+    def __init__(self, fprocess=None, wrapper=(), **settings):
         self.command = [*wrapper, PROGRAM]
-        self.settings = {"port": "0", "metrics_port": "0", "fprocess": str(fprocess), **settings}
+        self.settings = {"port": "0", "metrics_port": "0", **settings}
+        if fprocess:
+            self.settings["fprocess"] = str(fprocess)
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="bench-")

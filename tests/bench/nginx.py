@@ -1,4 +1,4 @@
-"""nginx as a proxy in front of bench.Upstream, with everything it writes in a folder of its own."""
+"""nginx as a proxy in front of bench.Upstream, or serving files, with all that it writes in a folder of its own."""
 
 import os
 import shutil
@@ -26,21 +26,27 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     keepalive_requests 1000000000;
-    upstream function {{
-        server {server};
-        keepalive {connections};
-        keepalive_requests 1000000000;
-    }}
+    {http}
     server {{
         listen 127.0.0.1:{port};
         location / {{
-            proxy_pass http://function;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
+            {location}
         }}
     }}
 }}
 """
+
+UPSTREAM = """\
+upstream function {{
+        server {server};
+        keepalive {connections};
+        keepalive_requests 1000000000;
+    }}"""
+
+PROXY = """\
+proxy_pass http://function;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";"""
 
 
 def program():
@@ -57,12 +63,12 @@ def free_port():
 
 
 class Nginx:
-    """Its connections to the server, HOST:PORT or unix:PATH, are kept, and no connection ends after so many requests;
-    all else that matters is as by default. (`listen ... reuseport` was tried: no faster.) A context manager.
+    """No connection ends after so many requests; all else that matters is as by default. (`listen ... reuseport` was
+    tried: no faster.) A context manager.
     """
 
-    def __init__(self, server, workers, connections, log=False):
-        self.server, self.workers, self.connections, self.log = server, workers, connections, log
+    def __init__(self, workers, log, http, location):
+        self.workers, self.log, self.http, self.location = workers, log, http, location
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="bench-")
@@ -74,8 +80,8 @@ class Nginx:
             workers=self.workers,
             folder=self.folder.name,
             access_log=f"{self.folder.name}/access.log" if self.log else "off",
-            server=self.server,
-            connections=self.connections,
+            http=self.http,
+            location=self.location,
             port=self.port,
         ), encoding="ascii")
         command = [program(), "-p", self.folder.name, "-e", self.errors, "-c", configuration]
@@ -106,6 +112,20 @@ class Nginx:
         self.process.terminate()  # the master ends its workers; killed, it would leave them behind
         self.process.wait(timeout=10)
         self.folder.cleanup()
+
+
+class Proxy(Nginx):
+    """Its connections to the server, HOST:PORT or unix:PATH, are kept."""
+
+    def __init__(self, server, workers, connections, log=False):
+        super().__init__(workers, log, UPSTREAM.format(server=server, connections=connections), PROXY)
+
+
+class Files(Nginx):
+    """What is in the folder, sent with sendfile(2)."""
+
+    def __init__(self, folder, workers):
+        super().__init__(workers, False, "sendfile on;", f"root {folder};")
 
 
 def is_worker(pid):

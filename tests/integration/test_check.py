@@ -8,7 +8,7 @@ from harness import with_rows
 
 COMMON = {
     "mode", "fprocess", "port", "read_timeout", "write_timeout", "healthcheck_interval", "exec_timeout", "content_type",
-    "max_inflight", "suppress_lock", "jwt_auth",
+    "max_inflight", "max_queue", "queue_timeout", "max_body", "max_connections", "suppress_lock", "jwt_auth",
     "workers", "metrics_port", "strict_config", "kill_grace", "output_grace",
 }  # fmt: skip
 CLASSIC = COMMON | {"write_debug", "cgi_headers", "combine_output", "marshal_request", "debug_headers"}
@@ -38,7 +38,8 @@ def test_stdout_holds_nothing_else(fwatchdog):
                 "exec_timeout": "0s", "write_debug": "false", "cgi_headers": "true", "combine_output": "true",
                 "marshal_request": "false", "debug_headers": "false", "suppress_lock": "false", "max_inflight": "0",
                 "jwt_auth": "false", "metrics_port": "8081", "strict_config": "false", "kill_grace": "1s",
-                "output_grace": "250ms",
+                "output_grace": "250ms", "max_queue": "0", "queue_timeout": "10s", "max_body": "0",
+                "max_connections": "0",
             },
         ),
         (
@@ -48,6 +49,7 @@ def test_stdout_holds_nothing_else(fwatchdog):
                 "exec_timeout": "30s", "content_type": "application/octet-stream", "prefix_logs": "true",
                 "log_buffer_size": "65536", "suppress_lock": "false", "max_inflight": "0", "jwt_auth": "false",
                 "metrics_port": "8081", "strict_config": "false", "kill_grace": "1s", "output_grace": "250ms",
+                "max_queue": "0", "queue_timeout": "10s", "max_body": "0", "max_connections": "0",
             },
         ),
     ],

@@ -149,6 +149,34 @@ def test_not_ready_while_full(life):
     eventually(lambda: is_ready(w), "it is ready again")
 
 
+def test_ready_path_takes_a_place(life):
+    w = life.start(max_inflight="1", max_queue="1", ready_path="/wait")
+    with w.connect() as probe, w.connect() as c:
+        life.gate.open()
+        eventually(lambda: is_ready(w), "it is ready")
+        assert [life.gate.word(), life.gate.word()] == ["call", "answered"]
+        probe.request("GET", "/_/ready")
+        assert life.gate.word() == "call"
+        c.request("GET", "/status/201")
+        a = w.call("GET", "/_/ready")
+        assert (a.status, a.body, a.value("Retry-After")) == (429, b"max_inflight 1 reached\n", "1")
+        life.gate.open()
+        assert probe.answer().body == b"done"
+        assert c.answer().status == 201, "it has waited for the place"
+
+
+def test_not_ready_says_why(life):
+    """Whether it waits for the next start or is in it: it is not there, and the watchdog is healthy."""
+    w = life.start("say", "exit:3", restart="always")
+    for _ in range(4):
+        life.gate.started()
+        a = w.call("GET", "/_/ready")
+        why = (b"the function is starting\n", b"the function has ended\n")
+        assert a.body in why, a
+        assert_answer(a, 503, a.body, PLAIN)
+        assert w.call("GET", "/_/health").status == 200
+
+
 @pytest.mark.parametrize("mode", ["streaming", "serializing"])
 def test_ready_path_runs_a_forking_function(watchdog, mode):
     w = watchdog("env", mode=mode, ready_path="/are/you?there=1")

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from call_ids import UUID4
 from harness import FUNCTIONS, PATIENCE, SAN, eventually, free_port, need_program
 from http_client import assert_failure, request_bytes
 from http_client import chunked as in_chunks
@@ -250,7 +251,10 @@ def test_fields_reach_a_real_server(watchdog, scratch):
     w = Node(scratch).start(watchdog)
     method, url, version, raw = json.loads(w.call("DELETE", "/seen/%2F//?a=b&&", fields=fields).body)
     assert (method, url, version) == ("DELETE", "/seen/%2F//?a=b&&", "1.1")
-    assert list(zip(raw[::2], raw[1::2])) == [("Host", "function.test"), *fields]
+    got = list(zip(raw[::2], raw[1::2]))
+    name, call_id = got.pop()
+    assert name == "X-Call-Id" and UUID4.fullmatch(call_id)
+    assert got == [("Host", "function.test"), *fields]
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

@@ -120,6 +120,12 @@ BAD_OWN = [
     ("metrics_port", "-1", INTEGER),
     ("strict_config", "maybe", TRUTH),
     ("kill_grace", "5d", DURATION),
+    ("max_queue", "-1", INTEGER),
+    ("max_queue", "many", INTEGER),
+    ("max_body", "-1", INTEGER),
+    ("max_body", "10k", INTEGER),
+    ("max_connections", "-1", INTEGER),
+    ("max_connections", "many", INTEGER),
     ("output_grace", "soon", DURATION),
     ("mode", "fast", ("classic",)),
 ]

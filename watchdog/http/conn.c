@@ -123,8 +123,10 @@ static void head_is_complete(struct conn *c)
     }
     c->again = true;
     exchange_begin(x); /* may end x */
-    if (c->reads == CONN_BODY && c->x == x && x->waits)
+    if (c->reads == CONN_BODY && c->x == x && x->waits) {
         c->reads = CONN_HELD;
+        conn_probe_start(c); /* once the buffer is full nothing is read that could tell */
+    }
     if (c->reads == CONN_BODY && c->x == x)
         offer_continue(c);
 }
@@ -134,6 +136,8 @@ void conn_turn_has_come(struct conn *c)
     if (c->reads != CONN_HELD)
         return; /* there is no body */
     c->reads = CONN_BODY;
+    if (!c->fin)
+        bd_deadline_stop(&c->probe);
     wait_for_client(c);
 }
 

@@ -94,7 +94,7 @@ void conn_written(struct outgoing *o, int status);
 /* The client is gone: ends what is under way. Not from inside a mode. */
 void conn_lost(struct conn *c);
 
-/* The client has sent its FIN while a mode works on its request. */
+/* Is the client still there? It has sent its FIN, or is not read from for a while. */
 void conn_probe_start(struct conn *c);
 
 /* The interim answer 100 (RFC 9110, 15.2.1). */

@@ -35,7 +35,7 @@ static void on_probe(struct bd_deadline *d)
         conn_lost(c);
         return;
     }
-    c->probed = !c->probed && x->pub.req.minor > 0;
+    c->probed = !c->probed && c->fin && x->pub.req.minor > 0;
     if (c->probed && c->out.under_way == 0) /* else TCP is trying already */
         conn_write_continue(c);
     bd_deadline_start(c->host->worker, &c->probe, c->probed ? LOOK_NS : AGAIN_NS, on_probe);
