@@ -44,9 +44,14 @@ static void grant(struct places *p)
 static void serve(struct places *p)
 {
     pthread_mutex_lock(&p->lock);
-    while (!bd_queue_empty(&p->line) && try_take(p))
+    while (!bd_queue_empty(&p->line) && !atomic_load(&p->closed) && try_take(p))
         grant(p);
     pthread_mutex_unlock(&p->lock);
+}
+
+void places_close(struct places *p)
+{
+    atomic_store(&p->closed, true);
 }
 
 bool place_take(struct host *h)

@@ -24,6 +24,7 @@ struct places {
     int64_t most;       /* calls at a time; <= 0: no limit */
     int64_t most_waits; /* calls in the line; <= 0: none */
     atomic_long taken, waiting;
+    atomic_bool closed; /* nobody in the line gets a place any more */
     pthread_mutex_t lock;
     struct bd_queue line; /* exchange.link */
 };
@@ -37,6 +38,9 @@ struct granted {
 
 void places_init(struct places *p, int64_t most, int64_t most_waits);
 void granted_init(struct granted *g);
+
+/* Who waits will be sent away: places that become free are nobody's. Any thread. */
+void places_close(struct places *p);
 
 /* Takes a place, if there is one and nobody waits for it. */
 bool place_take(struct host *h);

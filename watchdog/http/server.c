@@ -525,6 +525,7 @@ void bd_server_drain(struct bd_server *s, void (*done)(void *arg), void *arg)
 void bd_server_kill(struct bd_server *s)
 {
     assert(s->draining);
+    places_close(&s->places);
     for (unsigned i = 0; i < s->workers; i++)
         post(s, i, &s->host[i]->kill);
 }
