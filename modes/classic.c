@@ -144,14 +144,27 @@ static void respond(struct call *call, int status, int64_t length)
 
 static void flush_stderr(struct classic_call *c)
 {
+    const char *text = c->stderr_text;
     size_t len = c->stderr_len;
 
-    if (len == 0)
-        return;
-    if (c->stderr_text[len - 1] == '\n')
-        len--;
-    bd_log_line(BD_LOG_STDERR, true, "stderr", c->stderr_text, len);
     c->stderr_len = 0;
+    if (len > 0 && text[len - 1] == '\n')
+        len--;
+    else if (len == 0)
+        return;
+    /* An object for each line; else the whole is one, as in classic-watchdog. */
+    while (bd_log_conf()->json) {
+        const char *newline = memchr(text, '\n', len);
+        size_t n;
+
+        if (!newline)
+            break;
+        n = (size_t)(newline - text);
+        bd_log_line(BD_LOG_STDERR, true, "stderr", text, n);
+        text += n + 1;
+        len -= n + 1;
+    }
+    bd_log_line(BD_LOG_STDERR, true, "stderr", text, len);
 }
 
 static void release_stderr(struct classic_call *c)

@@ -282,7 +282,7 @@ struct conf_problems conf_load(struct conf *c, char *const *environ_rows, FILE *
         error(&l, "%s", err.text);
     else if (c->mode->check && c->mode->check(c->mode_conf, &err))
         complain(&l, err.text);
-    if (show)
+    if (show && l.problems.errors == 0)
         contradictions_find(c, rows, environ_rows, on_contradiction, &l);
     if (confine_apply(&c->confine, &err))
         error(&l, "%s", err.text);

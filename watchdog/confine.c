@@ -10,18 +10,43 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bandog/log.h"
 #include "spawn.h"
 
-static void add_limit(struct spawn_confinement *to, int resource, int64_t most)
+/* As in <linux/capability.h>. */
+#define CAPABILITY_KILL 5
+#define CAPABILITY_SYS_RESOURCE 24
+
+static bool has_capability(int capability)
 {
+    uint32_t header[2] = {0x20080522, 0}; /* version 3, this process */
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } data[2] = {{0, 0, 0}};
+
+    if (syscall(SYS_capget, header, data) < 0)
+        return true; /* then let the kernel say so */
+    return data[capability / 32].effective >> (capability % 32) & 1;
+}
+
+static int add_limit(struct spawn_confinement *to, int resource, const char *name, int64_t most,
+                     struct bd_error *err)
+{
+    struct rlimit now;
+
     if (most <= 0)
-        return;
+        return 0;
+    if (getrlimit(resource, &now) == 0 && (uint64_t)most > now.rlim_max &&
+        !has_capability(CAPABILITY_SYS_RESOURCE))
+        return bd_fail(err, "%s=%lld is more than the %llu that this process may give", name,
+                       (long long)most, (unsigned long long)now.rlim_max);
     to->limit[to->limits].resource = resource;
     to->limit[to->limits].most = (uint64_t)most;
     to->limits++;
+    return 0;
 }
 
 static int complain(struct bd_error *err, const char *name, const char *value, const char *what)
@@ -90,10 +115,11 @@ int confine_apply(const struct confine *c, struct bd_error *err)
 {
     struct spawn_confinement to = {.limits = 0};
 
-    add_limit(&to, RLIMIT_AS, c->memory_bytes);
-    add_limit(&to, RLIMIT_CPU, c->cpu_s);
-    add_limit(&to, RLIMIT_NOFILE, c->files);
-    add_limit(&to, RLIMIT_NPROC, c->processes);
+    if (add_limit(&to, RLIMIT_AS, "limit_memory", c->memory_bytes, err) ||
+        add_limit(&to, RLIMIT_CPU, "limit_cpu", c->cpu_s, err) ||
+        add_limit(&to, RLIMIT_NOFILE, "limit_files", c->files, err) ||
+        add_limit(&to, RLIMIT_NPROC, "limit_processes", c->processes, err))
+        return -1;
     if (c->user && *c->user && find_user(&to, c->user, err))
         return -1;
     if (c->group && *c->group && find_group(&to, c->group, err))
@@ -106,6 +132,9 @@ int confine_apply(const struct confine *c, struct bd_error *err)
                            (unsigned)geteuid());
         to.changes_user = false;
     }
+    if (to.changes_user && to.uid != geteuid() && !has_capability(CAPABILITY_KILL))
+        return bd_fail(err, "user needs the capability KILL, without which processes of another "
+                            "user cannot be ended");
     spawn_confine(&to);
     return 0;
 }

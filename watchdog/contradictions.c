@@ -87,6 +87,17 @@ static void find_times(struct finding *f)
              bd_duration_print(exec, exec_ns), bd_duration_print(write, f->c->write_timeout_ns));
 }
 
+/* Without a process there is nothing to confine. */
+static void find_useless(struct finding *f)
+{
+    static const char *const name[] = {"limit_memory",    "limit_cpu", "limit_files",
+                                       "limit_processes", "user",      "group"};
+
+    for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
+        if (is_set(f, name[i]))
+            warn(f, "%s is set, but mode=%s does not read it", name[i], f->c->mode->name);
+}
+
 void contradictions_find(const struct conf *c, const struct bd_option *rows,
                          char *const *environ_rows, void (*warn_)(void *self, const char *text),
                          void *self)
@@ -94,6 +105,8 @@ void contradictions_find(const struct conf *c, const struct bd_option *rows,
     struct finding f = {c, environ_rows, warn_, self};
 
     find_times(&f);
+    if (!has_row(&f, c->mode->option, "fprocess"))
+        find_useless(&f);
     if (c->max_queue > 0 && c->max_inflight <= 0)
         warn(&f, "max_queue is set, but without max_inflight no call has to wait");
     else if (is_set(&f, "queue_timeout") && (c->max_queue <= 0 || c->max_inflight <= 0))

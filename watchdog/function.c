@@ -175,7 +175,8 @@ static void on_ended(void *owner, const struct bd_exit *e)
     f->child = NULL;
     stop_looking(f);
     if (!stopped || (e->status != 0 && e->signal != SIGTERM))
-        bd_log("Forked function has terminated: %s", bd_exit_text(text, e));
+        bd_log_at(f->stopping || status == 0 ? BD_LEVEL_INFO : BD_LEVEL_ERROR,
+                  "Forked function has terminated: %s", bd_exit_text(text, e));
     if (!f->stopping && restarts(f, status)) {
         set_presence(f, BD_FUNCTION_STARTING);
         restart_later(f);

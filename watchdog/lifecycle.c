@@ -80,8 +80,13 @@ static void on_interval_over(uv_timer_t *timer)
 
 static void give_up_waiting(struct life *l)
 {
-    if (bd_server_in_flight(l->server) > 0)
+    char limit[BD_DURATION_BYTES];
+
+    if (bd_server_in_flight(l->server) > 0) {
+        bd_log_at(BD_LEVEL_WARNING, "shutdown_timeout %s reached",
+                  bd_duration_print(limit, l->conf->shutdown_timeout_ns));
         bd_log_at(BD_LEVEL_ERROR, "Error in Shutdown: context deadline exceeded");
+    }
     enter_kill(l);
 }
 
@@ -210,6 +215,21 @@ static void told_to_stop(struct life *l, int signal_number)
     }
 }
 
+static void read_signals(struct life *l)
+{
+    struct signalfd_siginfo info;
+
+    while (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        told_to_stop(l, (int)info.ssi_signo);
+}
+
+static void on_signals(uv_poll_t *handle, int status, int events)
+{
+    (void)status;
+    (void)events;
+    read_signals(handle->data);
+}
+
 /* The function */
 
 /* Whoever ends everybody, such as systemd, has told it too. */
@@ -224,6 +244,7 @@ static void on_function_over(void *arg, int status)
 
     function_free(l->function);
     l->function = NULL;
+    read_signals(l); /* whoever has told us to stop has perhaps told the function, too */
     switch (l->stage) {
     case RUN:
         l->status = status;
@@ -265,17 +286,6 @@ static int start_function(struct life *l, struct bd_error *err)
 }
 
 /* Signals */
-
-static void on_signals(uv_poll_t *handle, int status, int events)
-{
-    struct life *l = handle->data;
-    struct signalfd_siginfo info;
-
-    (void)status;
-    (void)events;
-    while (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        told_to_stop(l, (int)info.ssi_signo);
-}
 
 static int watch_signals(struct life *l, struct bd_error *err)
 {

@@ -26,7 +26,7 @@ static struct bd_slice escape(const unsigned char *p, size_t n, char room[6])
     static const char digit[] = "0123456789abcdef";
 
     if (n == 0)
-        return BD_SLICE("\\ufffd");
+        return BD_SLICE("\xef\xbf\xbd"); /* U+FFFD */
     if (*p == '"')
         return BD_SLICE("\\\"");
     if (*p == '\\')

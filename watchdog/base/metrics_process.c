@@ -44,15 +44,14 @@ static double boot_time(void)
 
 /* /proc/self/stat; all -1 when it cannot be read. */
 struct stat_line {
-    double cpu_s, started_s, virtual_bytes, resident_bytes;
+    double cpu_s, started_s, virtual_bytes;
 };
 
 static struct stat_line read_stat(void)
 {
     FILE *from = fopen("/proc/self/stat", "re");
-    struct stat_line ret = {-1, -1, -1, -1};
+    struct stat_line ret = {-1, -1, -1};
     unsigned long long in_user, in_kernel, start, virtual;
-    long long resident;
     double boot = boot_time();
     char line[1024];
     const char *rest;
@@ -63,14 +62,27 @@ static struct stat_line read_stat(void)
     fclose(from);
     if (!rest || sscanf(rest + 1,
                         " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
-                        "%*d %*d %llu %llu %lld",
-                        &in_user, &in_kernel, &start, &virtual, &resident) != 5)
+                        "%*d %*d %llu %llu",
+                        &in_user, &in_kernel, &start, &virtual) != 4)
         return ret;
     ret.cpu_s = seconds(in_user + in_kernel);
     ret.started_s = boot < 0 ? -1 : boot + seconds(start);
     ret.virtual_bytes = (double)virtual;
-    ret.resident_bytes = (double)resident * (double)sysconf(_SC_PAGESIZE);
     return ret;
+}
+
+/* /proc/self/stat has it too, but only about. */
+static double read_resident(void)
+{
+    FILE *from = fopen("/proc/self/statm", "re");
+    long long pages = -1;
+
+    if (!from)
+        return -1;
+    if (fscanf(from, "%*d %lld", &pages) != 1)
+        pages = -1;
+    fclose(from);
+    return pages < 0 ? -1 : (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
 static double count_descriptors(void)
@@ -135,7 +147,7 @@ void metrics_process_print(FILE *to, bool open)
     print(to, "process_open_fds", "Number of open file descriptors.", "gauge", count_descriptors(),
           open);
     print(to, "process_resident_memory_bytes", "Resident memory size in bytes.", "gauge",
-          stat.resident_bytes, open);
+          read_resident(), open);
     print(to, "process_start_time_seconds",
           "Start time of the process since unix epoch in seconds.", "gauge", stat.started_s, open);
     print(to, "process_virtual_memory_bytes", "Virtual memory size in bytes.", "gauge",

@@ -172,13 +172,27 @@ static int read_weight(struct bd_slice s)
     return weight > 1000 ? 0 : weight;
 }
 
+/* Up to the next `separator` that is not in a quoted string (RFC 9110, 5.6.4). */
+static size_t find(struct bd_slice s, char separator)
+{
+    bool quoted = false;
+    size_t i = 0;
+
+    for (; i < s.len && (quoted || s.p[i] != separator); i++) {
+        if (s.p[i] == '"')
+            quoted = !quoted;
+        else if (s.p[i] == '\\' && quoted)
+            i++;
+    }
+    return i < s.len ? i : s.len;
+}
+
 /* Takes what is before the next `separator` off the front, blanks around it removed. */
 static struct bd_slice take_until(struct bd_slice *s, char separator)
 {
-    const char *found = memchr(s->p, separator, s->len);
-    struct bd_slice front = {s->p, found ? (size_t)(found - s->p) : s->len};
+    struct bd_slice front = {s->p, find(*s, separator)};
 
-    skip(s, front.len + (found ? 1 : 0));
+    skip(s, front.len < s->len ? front.len + 1 : front.len);
     return trim(front);
 }
 

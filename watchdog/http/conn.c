@@ -25,7 +25,8 @@
 #include "exchange.h"
 #include "refuse.h"
 
-#define BODY_ROOM_MIN (16 * 1024) /* behind a head, so that a body comes in decent pieces */
+#define BODY_ROOM_MIN (16 * 1024)   /* behind a head, so that a body comes in decent pieces */
+#define LATE_NS (INT64_C(10000000)) /* to read what waits in the socket */
 #define DRAIN_HEAD_NS (INT64_C(500000000)) /* for the rest of a head that has begun */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -67,6 +68,7 @@ static void wait_for_client(struct conn *c)
 {
     int64_t ns = c->host->conf->read_timeout_ns;
 
+    c->late = false;
     bd_deadline_stop(&c->wait);
     if (ns > 0 && !is_tunnel(c)) /* "none" for 0 and less */
         bd_deadline_start(c->host->worker, &c->wait, ns, on_wait_over);
@@ -459,6 +461,12 @@ static void on_wait_over(struct bd_deadline *d)
     struct conn *c = BD_CONTAINER(d, struct conn, wait);
     struct exchange *x = c->x;
 
+    /* It may be us who were not there: what has come in time is read first, once. */
+    if (!c->late && c->reading && c->reads != CONN_LINGER && has_bytes_waiting(c)) {
+        c->late = true;
+        bd_deadline_start(c->host->worker, &c->wait, LATE_NS, on_wait_over);
+        return;
+    }
     switch (c->reads) {
     case CONN_IDLE:
         conn_close(c);
@@ -584,8 +592,8 @@ void conn_drain(struct conn *c)
     if (is_tunnel(c))
         conn_kill(c); /* it may last for ever: nobody waits for it */
     /* A request that is here, if unread, is answered: closing would reset it. */
-    else if (c->reads == CONN_IDLE && !has_bytes_waiting(c))
-        conn_close(c);
+    else if (c->reads == CONN_IDLE && c->reused && !has_bytes_waiting(c))
+        conn_close(c); /* a new one is about to say something */
     else if (c->reads == CONN_IDLE || c->reads == CONN_HEAD)
         bd_deadline_start(c->host->worker, &c->wait, DRAIN_HEAD_NS, on_wait_over);
 }

@@ -49,6 +49,7 @@ struct conn {
     enum body_result lent_result; /* CONN_LENT: what follows the piece that is lent */
 
     bool reading;   /* libuv reads */
+    bool late;      /* read_timeout was over, but something had come */
     bool reused;    /* not its first request */
     bool fin;       /* the client has sent its last byte */
     bool probed;    /* a 100 was sent after `fin`, its fate is to be looked at */

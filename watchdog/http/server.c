@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bandog/child.h"
@@ -29,6 +30,7 @@
 #define BACKLOG 4096
 #define ACCEPT_RETRY_MS 50 /* after EMFILE and its like */
 #define KEEPALIVE_IDLE_S 15
+#define HANDSHAKE_NS 2000000 /* at the end, for those that have begun */
 
 struct bd_server {
     struct bd_server_conf conf;
@@ -215,6 +217,16 @@ static bool has_room(struct bd_server *s)
     return false;
 }
 
+/* max_connections was reached, and half of them have left. */
+static bool is_calm(struct bd_server *s)
+{
+    if (!s->crowded || atomic_load(&s->paused) ||
+        (int64_t)count_connections(s) * 2 > s->conf.max_connections)
+        return false;
+    s->crowded = false;
+    return true;
+}
+
 static bool is_transient(int err)
 {
     return err == EINTR || err == ECONNABORTED || err == EPROTO;
@@ -227,7 +239,7 @@ static bool accept_some(struct bd_server *s, int budget, int *ret_error)
     while (budget-- > 0) {
         int fd;
 
-        if (!has_room(s)) {
+        if (!s->draining && !has_room(s)) {
             atomic_store(&s->paused, true);
             uv_poll_stop(&s->listener);
             uv_async_send(&s->idle); /* one may have closed meanwhile */
@@ -264,7 +276,7 @@ static void on_connection(uv_poll_t *handle, int status, int events)
     (void)events;
     accept_some(s, ACCEPTS_PER_EVENT, &err);
     if (!err) {
-        if (s->starved)
+        if (s->starved || is_calm(s))
             bd_log("accepting connections again");
         s->starved = false;
         return;
@@ -287,6 +299,39 @@ static void go_on_accepting(struct bd_server *s)
         atomic_store(&s->paused, false);
         uv_poll_start(&s->listener, UV_READABLE, on_connection);
     }
+}
+
+/* As in <linux/filter.h>, which musl does not bring along. */
+struct instruction {
+    uint16_t code;
+    uint8_t if_true, if_false;
+    uint32_t k;
+};
+
+struct program {
+    uint16_t len;
+    const struct instruction *instruction;
+};
+
+/*
+ * A client whose handshake is half done when the socket is closed would be reset, and take the
+ * service for broken. So new ones are not begun with any more; they try again in a second and are
+ * refused. Those under way are given the time to come to their end.
+ */
+static void drop_syns(int fd)
+{
+    static const struct instruction instruction[] = {
+        {0x30, 0, 0, 13},         /* load the flags of the TCP header */
+        {0x54, 0, 0, 0x12},       /* SYN and ACK */
+        {0x15, 0, 1, 0x02},       /* SYN alone? */
+        {0x06, 0, 0, 0},          /* drop it */
+        {0x06, 0, 0, UINT32_MAX}, /* take it */
+    };
+    const struct program program = {5, instruction};
+    const struct timespec handshake = {.tv_nsec = HANDSHAKE_NS};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
+        nanosleep(&handshake, NULL);
 }
 
 /* Opening */
@@ -514,6 +559,7 @@ void bd_server_drain(struct bd_server *s, void (*done)(void *arg), void *arg)
     s->draining = true;
     s->done = done;
     s->done_arg = arg;
+    drop_syns(s->fd);
     while (accept_some(s, ACCEPTS_PER_EVENT, &err)) {
         /* who has got a connection gets an answer */
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHARACTER_BYTES_MAX 4 /* in UTF-8 */
 #define FIRST_BYTES 256
 
 void lines_init(struct lines *l, enum bd_log_stream to, bool stamp, const char *label,
@@ -61,6 +62,27 @@ static void emit_end(struct lines *l, const char *buf, size_t len)
     l->cut = false;
 }
 
+/*
+ * Where to cut: in JSON a character of UTF-8 that is cut in two would be lost. Of a piece that ends
+ * in a part of one that part is left for the next piece.
+ */
+static size_t cut_of(const struct lines *l, const char *p, size_t len)
+{
+    const struct bd_log_conf *conf = bd_log_conf();
+
+    if (!conf->json || !conf->wraps || l->max_bytes < CHARACTER_BYTES_MAX * 2)
+        return len;
+    for (size_t n = 1; n < CHARACTER_BYTES_MAX && n < len; n++) {
+        unsigned char c = (unsigned char)p[len - n];
+
+        if (c >= 0xc0) /* its first byte */
+            return n < (c < 0xe0 ? 2u : c < 0xf0 ? 3u : 4u) ? len - n : len;
+        if (c < 0x80)
+            break;
+    }
+    return len;
+}
+
 /* Bytes of one line, without its newline: logs the full pieces that are followed by more. */
 static void take(struct lines *l, const char **buf, size_t *len)
 {
@@ -68,11 +90,16 @@ static void take(struct lines *l, const char **buf, size_t *len)
         size_t n = l->max_bytes - l->len;
 
         if (l->len == 0) {
+            n = cut_of(l, *buf, n);
             emit_piece(l, *buf, n);
         } else {
+            size_t cut;
+
             keep(l, *buf, n);
-            emit_piece(l, l->part, l->len);
-            l->len = 0;
+            cut = cut_of(l, l->part, l->len);
+            emit_piece(l, l->part, cut);
+            l->len -= cut;
+            memmove(l->part, l->part + cut, l->len);
         }
         *buf += n;
         *len -= n;

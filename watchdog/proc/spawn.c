@@ -120,6 +120,10 @@ int spawn_process(const struct spawn *s, pid_t *ret_pid)
     pid_t pid;
 
     assert(original.known);
+    /* So that it can open /dev/stdin and its like. */
+    for (int fd = 0; fd < 3 && confinement.changes_user; fd++)
+        if (fchown(s->stdio[fd], confinement.uid, confinement.gid) < 0)
+            return -errno;
     for (int fd = 0; fd < 3; fd++)
         assert(s->stdio[fd] > 2);
     pid = clone(run, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
