@@ -9,13 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bandog/log.h"
+
+static void test_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf,
+                          size_t len);
+
+#define bd_log_line test_log_line
 #include "watchdog/proc/lines.c"
 
 /* What was logged: each line in angle brackets. */
 static char logged[65536 * 4];
 static size_t logged_len;
 
-void bd_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf, size_t len)
+static void test_log_line(enum bd_log_stream to, bool stamp, const char *label, const char *buf,
+                          size_t len)
 {
     assert_int_equal(to, BD_LOG_STDERR);
     assert_true(stamp);
@@ -143,9 +150,26 @@ static void test_can_be_fed_again(void **state)
     assert_memory_equal(logged, "<abcd><ef><>", 12);
 }
 
+/* In JSON half a character would be lost. */
+static void test_characters_stay_whole(void **state)
+{
+    const struct bd_log_conf json = {.json = true, .wraps = true, .least = BD_LEVEL_INFO},
+                             text = {.least = BD_LEVEL_INFO};
+    static const char line[] = "aaaaaa\xe2\x82\xac\xe2\x82\xac\xf0\x9f\x90\x95xx\xc3\xa9\n";
+    static const char whole[] = "<aaaaaa><\xe2\x82\xac\xe2\x82\xac><\xf0\x9f\x90\x95xx\xc3\xa9>";
+
+    bd_log_configure(&json);
+    for (size_t step = 1; step < sizeof(line); step++)
+        check_step(8, step, line, sizeof(line) - 1, whole, sizeof(whole) - 1);
+    bd_log_configure(&text);
+    check_step(8, 3, line, sizeof(line) - 1,
+               "<aaaaaa\xe2\x82><\xac\xe2\x82\xac\xf0\x9f\x90\x95><xx\xc3\xa9>", 26);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_characters_stay_whole),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_last_line_without_newline),
         cmocka_unit_test(test_carriage_return),

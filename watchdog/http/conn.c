@@ -442,19 +442,6 @@ void conn_exchange_over(struct conn *c)
     conn_advance(c);
 }
 
-/* A client that is gone, or may be */
-
-void conn_lost(struct conn *c)
-{
-    struct exchange *x = c->x;
-
-    if (x && x->state == EXCHANGE_OPEN)
-        exchange_abort(x, BD_ABORT_GONE, "the client has closed the connection");
-    else if (x && x->state == EXCHANGE_ENDED)
-        exchange_broken(x);
-    conn_close(c);
-}
-
 /* Time is up for the client: read_timeout. */
 static void on_wait_over(struct bd_deadline *d)
 {

@@ -77,3 +77,14 @@ void conn_linger(struct conn *c)
     }
     bd_deadline_start(c->host->worker, &c->wait, LINGER_NS, on_linger_over);
 }
+
+void conn_lost(struct conn *c)
+{
+    struct exchange *x = c->x;
+
+    if (x && x->state == EXCHANGE_OPEN)
+        exchange_abort(x, BD_ABORT_GONE, "the client has closed the connection");
+    else if (x && x->state == EXCHANGE_ENDED)
+        exchange_broken(x);
+    conn_close(c);
+}
