@@ -27,11 +27,15 @@ def numbers(text):
     return {name: float(value) for name, value in re.findall(r"(\w+)=([\d.]+)", text)}
 
 
-def busy_s():
-    """Processor time that all processes and the kernel have used since the machine was started."""
-    with open("/proc/stat", encoding="ascii") as file:
-        user, nice, system, _, _, *interrupts = map(int, file.readline().split()[1:9])
-    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+def busy_s(cpus):
+    """Time of these processors that all processes and the kernel have used since the machine was started."""
+    ticks = 0
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        name, *fields = line.split()
+        if name in {f"cpu{cpu}" for cpu in cpus}:
+            user, nice, system, _, _, *interrupts = map(int, fields[:8])
+            ticks += user + nice + system + sum(interrupts)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def used_s(pid):
@@ -47,23 +51,25 @@ def children(pid):
 
 
 class Others:
-    """The part of the processors that goes to anything but us, our children and the processes given."""
+    """The part of our processors that goes to anything but us, our children and the processes given."""
 
     def __init__(self, *pids):
         self.pids = [os.getpid(), *pids]
+        self.cpus = os.sched_getaffinity(0)
         self.start = self.now()
 
     def now(self):
-        return time.monotonic(), busy_s() - sum(map(used_s, self.pids))
+        return time.monotonic(), busy_s(self.cpus) - sum(map(used_s, self.pids))
 
     def share(self):
         (start, others), (end, more) = self.start, self.now()
-        return max(more - others, 0) / (end - start) / CPUS
+        return max(more - others, 0) / (end - start) / len(self.cpus)
 
 
 def tell_others(share):
     remark = ": too much for good numbers" if share > MOST_OTHERS else ""
-    print(f"\nOther processes had {share:.0%} of the processors{remark}.")
+    cpus = "processors" if len(os.sched_getaffinity(0)) > 1 else "processor"
+    print(f"\nOther processes had {share:.0%} of the {cpus}{remark}.")
 
 
 def last_words(log):

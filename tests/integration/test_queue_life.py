@@ -276,7 +276,7 @@ def test_bad_queue_timeout(fwatchdog, value):
 @pytest.mark.parametrize("timer", ["exec_timeout", "write_timeout"])
 def test_timers_start_behind_the_line(function, timer):
     """Each of them takes all of its time and is followed by the next one, which has all of its own."""
-    times = {"exec_timeout": "600s", "write_timeout": "600s", timer: "1s"}
+    times = {"exec_timeout": "600s", "write_timeout": "600s", timer: "3s"}
     line = begin(function, queue_timeout="0", **times)
     waiting = [line.join("GET", f"/{i}") for i in range(3)]
     late = {line.busy.answer().status}
