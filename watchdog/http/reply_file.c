@@ -15,7 +15,7 @@
 
 #define READ_BYTES ((int64_t)16 * 1024) /* up to here a copy costs less than sendfile(2) */
 #define TURN_BYTES ((int64_t)2 * 1024 * 1024)
-#define PIECE_BYTES ((int64_t)16 * 1024)
+#define PIECE_BYTES ((int64_t)4 * 1024)
 
 static void on_failed(struct bd_turn *t)
 {
