@@ -47,17 +47,12 @@ static void refuse_head(struct answer *a)
     cgi_head_refuse(x, &bad);
 }
 
-static bool answers_head(const struct answer *a)
-{
-    return bd_slice_eq(a->call->x->req.method, BD_SLICE("HEAD"));
-}
-
 /* What was printed must be as long as the head says. */
 static bool keeps_length(struct answer *a)
 {
     struct cgi_head *h = &a->head;
 
-    if (h->length < 0 || answers_head(a) || h->status == 204 || h->status == 304)
+    if (h->length < 0 || bd_is_head(a->call->x) || h->status == 204 || h->status == 304)
         return true;
     if ((uint64_t)h->length > held_left(&a->held)) {
         h->error = "its Content-Length is more than was printed";
@@ -77,7 +72,7 @@ const struct bd_field *answer_respond_as_told(struct answer *a, struct bd_slice 
     size_t n = cgi_head_fields(&field, x, h, type);
 
     field[n++] = more;
-    if (answers_head(a) && h->length >= 0)
+    if (bd_is_head(a->call->x) && h->length >= 0)
         length = h->length;
     if (h->reason.p)
         bd_respond_with(x, h->status, h->reason, field, n, length);
@@ -199,7 +194,7 @@ void answer_send(struct answer *a, int status, struct bd_slice front)
     struct call *call = a->call;
 
     a->ending = true;
-    if (a->left > 0 && !answers_head(a)) {
+    if (a->left > 0 && !bd_is_head(a->call->x)) {
         struct bd_exchange *x = call->x;
 
         answer_release(a);

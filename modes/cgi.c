@@ -47,7 +47,7 @@ static struct bd_request redirected(struct bd_exchange *x, struct bd_slice targe
     r.fields = n;
     r.content_length = 0;
     r.chunked = false;
-    if (!bd_slice_eq(r.method, BD_SLICE("HEAD")))
+    if (!bd_is_head(x))
         r.method = BD_SLICE("GET");
     bd_request_set_target(&r, target); /* cgi_head.c has seen that it is one */
     return r;

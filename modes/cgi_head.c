@@ -15,22 +15,6 @@ static enum cgi_head_result refuse(struct cgi_head *h, const char *why, struct b
     return CGI_HEAD_BAD;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct bd_slice trim(struct bd_slice s)
-{
-    while (s.len > 0 && is_blank(s.p[0])) {
-        s.p++;
-        s.len--;
-    }
-    while (s.len > 0 && is_blank(s.p[s.len - 1]))
-        s.len--;
-    return s;
-}
-
 /* token characters of RFC 9110, 5.6.2 */
 static bool is_token_byte(char c)
 {
@@ -62,12 +46,12 @@ static const char *split(struct bd_slice line, struct bd_field *ret)
 
     while (n < line.len && is_token_byte(line.p[n]))
         n++;
-    if (n == 0 && line.len > 0 && is_blank(line.p[0]))
+    if (n == 0 && line.len > 0 && bd_is_blank(line.p[0]))
         return "a line begins with a blank";
     if (n == 0 || n == line.len || line.p[n] != ':')
         return "a line is no field";
     ret->name = (struct bd_slice){line.p, n};
-    ret->value = trim((struct bd_slice){line.p + n + 1, line.len - n - 1});
+    ret->value = bd_slice_trim((struct bd_slice){line.p + n + 1, line.len - n - 1});
     for (size_t i = 0; i < ret->value.len; i++) {
         unsigned char c = (unsigned char)ret->value.p[i];
 
@@ -121,19 +105,8 @@ static bool read_status(struct cgi_head *h, struct bd_slice value)
     h->has_status = true;
     h->reason = (struct bd_slice){NULL, 0};
     if (value.len > 3)
-        h->reason = trim((struct bd_slice){value.p + 3, value.len - 3});
+        h->reason = bd_slice_trim((struct bd_slice){value.p + 3, value.len - 3});
     return h->status >= 200 && h->status <= 599;
-}
-
-static bool read_length(struct cgi_head *h, struct bd_slice value)
-{
-    h->length = 0;
-    for (size_t i = 0; i < value.len; i++)
-        if (value.p[i] < '0' || value.p[i] > '9' ||
-            __builtin_mul_overflow(h->length, 10, &h->length) ||
-            __builtin_add_overflow(h->length, value.p[i] - '0', &h->length))
-            return false;
-    return value.len > 0;
 }
 
 /* What is there only once, and decides. */
@@ -179,7 +152,7 @@ static enum cgi_head_result read_known(struct cgi_head *h, const struct known *k
     h->status = k->location.p ? 302 : 200;
     if (k->status.p && !read_status(h, k->status))
         return refuse(h, "Status is none from 200 to 599", k->status);
-    if (k->length.p && !read_length(h, k->length))
+    if (k->length.p && !bd_slice_number(k->length, &h->length))
         return refuse(h, "Content-Length is no number", k->length);
     if (!k->status.p && !k->type.p && !k->location.p)
         return refuse(h, "it has neither Content-Type nor Status nor Location",

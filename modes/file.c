@@ -218,17 +218,12 @@ static struct file_part *new_parts(struct file *f, size_t n)
     return f->part;
 }
 
-static bool is_head(const struct file *f)
-{
-    return bd_slice_eq(f->x->req.method, BD_SLICE("HEAD"));
-}
-
 static void respond(struct file *f, int status, struct fields *to, int64_t length)
 {
     if (f->coding.len > 0)
         add(to, BD_SLICE("Content-Encoding"), f->coding);
     bd_respond(f->x, status, to->field, to->n, length);
-    if (is_head(f))
+    if (bd_is_head(f->x))
         f->parts = 0;
     file_drain(f);
 }
@@ -318,7 +313,7 @@ static void send_what_is_asked_for(struct file *f, struct fields *to, const stru
     size_t n = 0;
 
     add(to, BD_SLICE("Accept-Ranges"), BD_SLICE("bytes"));
-    if (asked && !is_head(f) && bd_if_range_holds(r, v, now_s))
+    if (asked && !bd_is_head(f->x) && bd_if_range_holds(r, v, now_s))
         result = bd_ranges_parse(range, &n, asked->value, f->st.st_size);
     if (result == BD_RANGE_WHOLE)
         send_whole(f, to);

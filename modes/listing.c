@@ -209,7 +209,7 @@ int listing_answer(struct listing **ret_listing, struct bd_exchange *x, int fd,
         close(fd);
         return 0;
     }
-    if (bd_slice_eq(x->req.method, BD_SLICE("HEAD"))) {
+    if (bd_is_head(x)) {
         close(fd);
         bd_respond(x, 200, field, modified_s == BD_MODIFIED_UNKNOWN ? 1 : 2, BD_LENGTH_NONE);
         bd_end(x);

@@ -10,11 +10,6 @@ static struct stream *of(struct call *call)
     return (struct stream *)(void *)call;
 }
 
-static bool is_head(const struct bd_exchange *x)
-{
-    return bd_slice_eq(x->req.method, BD_SLICE("HEAD"));
-}
-
 static void forget_head(struct stream *s)
 {
     bd_block_give(s->call.x->worker, s->head);
@@ -38,8 +33,8 @@ static void respond_as_told(struct stream *s, const struct cgi_head *h)
     int64_t length = h->length;
 
     s->left = length;
-    s->drops = is_head(x) || h->status == 204 || h->status == 304;
-    if (s->drops && (length < 0 || !is_head(x)))
+    s->drops = bd_is_head(x) || h->status == 204 || h->status == 304;
+    if (s->drops && (length < 0 || !bd_is_head(x)))
         length = BD_LENGTH_NONE;
     if (h->reason.p)
         bd_respond_with(x, h->status, h->reason, field, n, length);

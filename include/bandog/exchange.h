@@ -67,6 +67,12 @@ struct bd_exchange {
 /* The first field of that name (ASCII case ignored); NULL when there is none. */
 const struct bd_field *bd_request_field(const struct bd_request *r, struct bd_slice name);
 
+/* Is it a HEAD, whose answer has no body? */
+static inline bool bd_is_head(const struct bd_exchange *x)
+{
+    return bd_slice_eq(x->req.method, BD_SLICE("HEAD"));
+}
+
 /*
  * The path percent-decoded, in the exchange's arena. It may hold any byte, NUL included. The
  * escapes were checked when the head was read, so this cannot fail.

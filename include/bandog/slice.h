@@ -54,6 +54,35 @@ static inline bool bd_is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
 }
 
+/* A blank of fields' values (OWS, RFC 9110, 5.6.3). */
+static inline bool bd_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Without the blanks around it. */
+static inline struct bd_slice bd_slice_trim(struct bd_slice s)
+{
+    while (s.len > 0 && bd_is_blank(s.p[0])) {
+        s.p++;
+        s.len--;
+    }
+    while (s.len > 0 && bd_is_blank(s.p[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+/* Reads 1*DIGIT of at most 63 bits; false when it is anything else. */
+static inline bool bd_slice_number(struct bd_slice s, int64_t *ret)
+{
+    *ret = 0;
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(*ret, 10, ret) ||
+            __builtin_add_overflow(*ret, s.p[i] - '0', ret))
+            return false;
+    return s.len > 0;
+}
+
 /* A whole number, base 10, in the bytes before `end`; 20 are enough for any. */
 static inline struct bd_slice bd_slice_digits(char *end, uint64_t n)
 {

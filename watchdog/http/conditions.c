@@ -5,11 +5,6 @@
 
 #include "bandog/http_date.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static void skip(struct bd_slice *s, size_t n)
 {
     s->p += n;
@@ -18,7 +13,7 @@ static void skip(struct bd_slice *s, size_t n)
 
 static void skip_blanks(struct bd_slice *s)
 {
-    while (s->len > 0 && is_blank(s->p[0]))
+    while (s->len > 0 && bd_is_blank(s->p[0]))
         skip(s, 1);
 }
 
@@ -60,7 +55,7 @@ static bool list_has_tag(struct bd_slice list, struct bd_slice etag, bool strong
         struct bd_slice tag;
         bool weak;
 
-        while (list.len > 0 && (is_blank(list.p[0]) || list.p[0] == ','))
+        while (list.len > 0 && (bd_is_blank(list.p[0]) || list.p[0] == ','))
             skip(&list, 1);
         if (!take_tag(&list, &tag, &weak))
             return false;
@@ -145,14 +140,6 @@ bool bd_if_range_holds(const struct bd_request *r, const struct bd_validators *v
 
 /* Content codings */
 
-static struct bd_slice trim(struct bd_slice s)
-{
-    skip_blanks(&s);
-    while (s.len > 0 && is_blank(s.p[s.len - 1]))
-        s.len--;
-    return s;
-}
-
 /* "q=" qvalue (12.4.2) in thousandths; one that is malformed is 0. */
 static int read_weight(struct bd_slice s)
 {
@@ -193,7 +180,7 @@ static struct bd_slice take_until(struct bd_slice *s, char separator)
     struct bd_slice front = {s->p, find(*s, separator)};
 
     skip(s, front.len < s->len ? front.len + 1 : front.len);
-    return trim(front);
+    return bd_slice_trim(front);
 }
 
 /* One member, "br;q=0.8", cut in its name and its weight; other parameters do not matter. */

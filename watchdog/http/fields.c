@@ -37,23 +37,18 @@ static bool is_for_every_hop(struct bd_slice name)
            NAME_IS(name, "x-call-id");
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* Takes the next member off the list; false at its end. Empty members are passed over. */
 static bool next_member(struct bd_slice *list, struct bd_slice *ret_member)
 {
     const char *p = list->p, *end = list->p + list->len, *begin;
 
-    while (p < end && (*p == ',' || is_blank(*p)))
+    while (p < end && (*p == ',' || bd_is_blank(*p)))
         p++;
     begin = p;
     while (p < end && *p != ',')
         p++;
     *list = (struct bd_slice){p, (size_t)(end - p)};
-    while (p > begin && is_blank(p[-1]))
+    while (p > begin && bd_is_blank(p[-1]))
         p--;
     *ret_member = (struct bd_slice){begin, (size_t)(p - begin)};
     return ret_member->len > 0;

@@ -5,22 +5,6 @@
 
 #include <stdbool.h>
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct bd_slice trim(struct bd_slice s)
-{
-    while (s.len > 0 && is_blank(s.p[0])) {
-        s.p++;
-        s.len--;
-    }
-    while (s.len > 0 && is_blank(s.p[s.len - 1]))
-        s.len--;
-    return s;
-}
-
 /* Up to `separator`, which is taken off as well; all that is left when there is none. */
 static struct bd_slice split(struct bd_slice *s, char separator)
 {
@@ -37,18 +21,6 @@ static struct bd_slice split(struct bd_slice *s, char separator)
     return front;
 }
 
-/* 1*DIGIT of at most 63 bits. */
-static bool read_number(struct bd_slice s, int64_t *ret)
-{
-    *ret = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(*ret, 10, ret) ||
-            __builtin_add_overflow(*ret, s.p[i] - '0', ret))
-            return false;
-    }
-    return s.len > 0;
-}
-
 /* One range-spec; `len` 0: it lies outside. False when it is malformed. */
 static bool read_spec(struct bd_slice spec, int64_t size, struct bd_range *ret)
 {
@@ -59,13 +31,14 @@ static bool read_spec(struct bd_slice spec, int64_t size, struct bd_range *ret)
         return false;
     front = split(&rest, '-');
     if (front.len == 0) { /* suffix-range */
-        if (!read_number(rest, &last))
+        if (!bd_slice_number(rest, &last))
             return false;
         ret->len = last < size ? last : size;
         ret->first = size - ret->len;
         return true;
     }
-    if (!read_number(front, &first) || (rest.len > 0 && !read_number(rest, &last)) || last < first)
+    if (!bd_slice_number(front, &first) || (rest.len > 0 && !bd_slice_number(rest, &last)) ||
+        last < first)
         return false;
     if (last >= size)
         last = size - 1;
@@ -88,7 +61,7 @@ enum bd_range_result bd_ranges_parse(struct bd_range ret_range[BD_RANGES_MAX], s
     if (!bd_slice_ieq(unit, BD_SLICE("bytes")))
         return BD_RANGE_WHOLE;
     while (value.len > 0) {
-        struct bd_slice spec = trim(split(&value, ','));
+        struct bd_slice spec = bd_slice_trim(split(&value, ','));
         struct bd_range range;
 
         if (spec.len == 0)

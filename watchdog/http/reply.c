@@ -123,14 +123,9 @@ static void put_fields(struct exchange *x, const struct bd_field *field, size_t 
 
 /* Framing */
 
-static bool answers_head(const struct exchange *x)
-{
-    return bd_slice_eq(x->pub.req.method, BD_SLICE("HEAD"));
-}
-
 bool reply_has_no_body(const struct exchange *x)
 {
-    return x->pub.status == 204 || x->pub.status == 304 || answers_head(x);
+    return x->pub.status == 204 || x->pub.status == 304 || bd_is_head(&x->pub);
 }
 
 /* `whole`: everything there will ever be is in `held`. */
