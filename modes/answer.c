@@ -74,10 +74,7 @@ const struct bd_field *answer_respond_as_told(struct answer *a, struct bd_slice 
     field[n++] = more;
     if (bd_is_head(a->call->x) && h->length >= 0)
         length = h->length;
-    if (h->reason.p)
-        bd_respond_with(x, h->status, h->reason, field, n, length);
-    else
-        bd_respond(x, h->status, field, n, length);
+    cgi_head_respond(x, h, field, n, length);
     *ret_n = n;
     return field;
 }

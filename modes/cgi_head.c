@@ -218,6 +218,15 @@ size_t cgi_head_fields(struct bd_field **ret_field, struct bd_exchange *x, const
     return h->fields + !(has_type || type.len == 0);
 }
 
+void cgi_head_respond(struct bd_exchange *x, const struct cgi_head *h, const struct bd_field *field,
+                      size_t fields, int64_t length)
+{
+    if (h->reason.p)
+        bd_respond_with(x, h->status, h->reason, field, fields, length);
+    else
+        bd_respond(x, h->status, field, fields, length);
+}
+
 void cgi_head_refuse(struct bd_exchange *x, const struct cgi_head *h)
 {
     struct bd_slice line = h->line, shown;

@@ -49,6 +49,10 @@ enum cgi_head_result cgi_head_read(struct cgi_head *ret_head, struct bd_arena *a
 size_t cgi_head_fields(struct bd_field **ret_field, struct bd_exchange *x, const struct cgi_head *h,
                        struct bd_slice type);
 
+/* bd_respond() with its status, and its reason if it has one. */
+void cgi_head_respond(struct bd_exchange *x, const struct cgi_head *h, const struct bd_field *field,
+                      size_t fields, int64_t length);
+
 /* CGI_HEAD_BAD: a line in the log, and 502 to the client. The last call. */
 void cgi_head_refuse(struct bd_exchange *x, const struct cgi_head *h);
 

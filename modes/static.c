@@ -331,8 +331,14 @@ static int open_path(struct static_call *c, const char *path)
     return root_open(c->root, path, c->x->began_ns);
 }
 
-/* Kept from here on, or closed when it is not a regular file. */
-static bool take_file(struct static_call *c, int fd, const char *path)
+static void answer_file(struct static_call *c, int fd, const char *path, const struct stat *st)
+{
+    c->file = (struct file){.x = c->x, .conf = &c->conf->file, .path = path, .fd = fd, .st = *st};
+    file_answer(&c->file, c->root);
+}
+
+/* False when it is no regular file, and then it is closed. */
+static bool answer_regular(struct static_call *c, int fd, const char *path)
 {
     struct stat st;
 
@@ -340,7 +346,7 @@ static bool take_file(struct static_call *c, int fd, const char *path)
         close(fd);
         return false;
     }
-    c->file = (struct file){.x = c->x, .conf = &c->conf->file, .path = path, .fd = fd, .st = st};
+    answer_file(c, fd, path, &st);
     return true;
 }
 
@@ -350,9 +356,7 @@ static void answer_not_found(struct static_call *c, int err)
     bool is_missing = err == -ENOENT || err == -ENOTDIR || err == -ENAMETOOLONG;
     int fd = path && is_missing ? open_path(c, path) : -1;
 
-    if (fd >= 0 && take_file(c, fd, path))
-        file_answer(&c->file, c->root);
-    else
+    if (fd < 0 || !answer_regular(c, fd, path))
         refuse_error(c, err);
 }
 
@@ -429,9 +433,7 @@ static void answer_opened(struct static_call *c, int fd)
         close(fd);
         redirect_to_file(c);
     } else {
-        c->file =
-            (struct file){.x = c->x, .conf = &c->conf->file, .path = c->path, .fd = fd, .st = st};
-        file_answer(&c->file, c->root);
+        answer_file(c, fd, c->path, &st);
     }
 }
 
@@ -450,10 +452,8 @@ static void answer(struct static_call *c)
         const char *path = index_of(c);
 
         fd = open_path(c, path);
-        if (fd >= 0 && take_file(c, fd, path)) {
-            file_answer(&c->file, c->root);
+        if (fd >= 0 && answer_regular(c, fd, path))
             return;
-        }
     }
     fd = open_path(c, c->path);
     if (fd < 0)

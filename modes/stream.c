@@ -36,10 +36,7 @@ static void respond_as_told(struct stream *s, const struct cgi_head *h)
     s->drops = bd_is_head(x) || h->status == 204 || h->status == 304;
     if (s->drops && (length < 0 || !bd_is_head(x)))
         length = BD_LENGTH_NONE;
-    if (h->reason.p)
-        bd_respond_with(x, h->status, h->reason, field, n, length);
-    else
-        bd_respond(x, h->status, field, n, length);
+    cgi_head_respond(x, h, field, n, length);
 }
 
 static enum bd_flow send_body(struct stream *s, const char *buf, size_t len)

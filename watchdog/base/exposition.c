@@ -7,11 +7,6 @@
 
 #include "shortest.h"
 
-/* Owner's thread only, so nothing can come between the load and the store. */
-#define ADD(counter, n)                                                                            \
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + (n),      \
-                          memory_order_relaxed)
-
 void histogram_add(struct histogram *h, const struct histogram_family *f, int64_t value)
 {
     size_t i = 0;

@@ -13,6 +13,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Owner's thread only, so nothing can come between the load and the store. */
+#define ADD(counter, n)                                                                            \
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + (n),      \
+                          memory_order_relaxed)
+
 #define BOUNDS_MAX 12
 
 /* What the histograms of a family have in common. */

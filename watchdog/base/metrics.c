@@ -103,11 +103,6 @@ void bd_metrics_free(struct bd_metrics *m)
     free(m);
 }
 
-/* Owner's thread only, so nothing can come between the load and the store. */
-#define ADD(counter, n)                                                                            \
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + (n),      \
-                          memory_order_relaxed)
-
 void bd_metrics_begin(struct bd_metrics *m)
 {
     ADD(&m->in_flight, 1);
