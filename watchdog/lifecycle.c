@@ -43,6 +43,7 @@ enum stage {
 
 struct life {
     const struct conf *conf;
+    int listener; /* that somebody has opened for us; 0: none */
     enum stage stage;
     struct bd_worker *worker; /* this thread */
     uv_poll_t signals;
@@ -327,6 +328,7 @@ static int open_server(struct life *l, struct bd_error *err)
     struct bd_server *server;
     struct bd_server_conf conf = {
         .port = (int)c->port,
+        .listener = l->listener,
         .workers = c->workers > 0 ? (unsigned)c->workers : uv_available_parallelism(),
         .read_timeout_ns = c->read_timeout_ns,
         .write_timeout_ns = c->write_timeout_ns,
@@ -436,9 +438,9 @@ static int start(struct life *l, struct bd_error *err)
     return write_lock(l, err);
 }
 
-int lifecycle_run(const struct conf *conf)
+int lifecycle_run(const struct conf *conf, int listener)
 {
-    struct life life = {.conf = conf, .signal_fd = -1}, *l = &life;
+    struct life life = {.conf = conf, .listener = listener, .signal_fd = -1}, *l = &life;
     struct bd_error err;
     int failed = worker_open_here(&l->worker);
 

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "bandog/hash.h"
 #include "bandog/log.h"
 #include "bandog/version.h"
@@ -108,12 +109,16 @@ static int check(void)
 static int serve(void)
 {
     static struct conf conf; /* what it points to lives as long as the program */
+    struct bd_error err;
+    int listener = activation_socket(&err);
 
     log_version();
-    if (conf_load(&conf, environ, NULL).errors > 0)
+    if (listener == -2)
+        bd_log_at(BD_LEVEL_ERROR, "Error: %s", err.text);
+    if (conf_load(&conf, environ, NULL).errors > 0 || listener == -2)
         return 1;
     raise_descriptor_limit();
-    return lifecycle_run(&conf);
+    return lifecycle_run(&conf, listener > 0 ? listener : 0);
 }
 
 int main(int argc, char **argv)

@@ -25,6 +25,7 @@ struct bd_route {
 
 struct bd_server_conf {
     int port;                 /* 0: any free one; all addresses, IPv6 and IPv4 */
+    int listener;             /* a socket that listens, taken over, instead of `port`; 0: none */
     unsigned workers;         /* at least 1 */
     int64_t read_timeout_ns;  /* a whole request, and idle between two; <= 0: none */
     int64_t write_timeout_ns; /* end of a head to end of its answer; <= 0: none */

@@ -487,7 +487,11 @@ int bd_server_open(struct bd_server **ret_server, uv_loop_t *loop,
     s->conf = *conf;
     s->loop = loop;
     places_init(&s->places, conf->max_inflight, conf->max_queue);
-    s->fd = listen_any(conf->port);
+    s->fd = conf->listener;
+    if (s->fd)
+        set_options(s->fd);
+    else
+        s->fd = listen_any(conf->port);
     if (s->fd < 0) {
         bd_fail(err, "listen tcp :%d: %s", conf->port, uv_strerror(s->fd));
         goto fail;
