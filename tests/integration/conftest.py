@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite(
-    "browser", "call_ids", "exposition", "harness", "held", "http_client", "json_log", "static_site", "upstream", "waiting"
+    "browser", "call_ids", "cli", "dev", "exposition", "harness", "held", "http_client", "http_template",
+    "json_log", "manifests", "static_site", "upstream", "waiting",
 )
 
 from harness import BINARY, Gate, Watchdog, base_environment, free_port, merged, run_to_end  # noqa: E402

@@ -37,7 +37,7 @@ PATIENCE = 20 * SLOW  # seconds until a test gives up waiting for something that
 MARKER = "BANDOG_TEST_MARKER"  # in the environment of a watchdog and of all that it starts
 STAMP = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 SANITIZER = re.compile(
-    r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error:|[Aa]ssert|core dumped\b"
+    r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime error:|Assertion .*failed|core dumped\b"
 )
 SHUTDOWN = re.compile(
     r"SIG\w+: no new connections in |Removing lock-file : |Unable to mark server as unhealthy: "
