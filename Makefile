@@ -21,7 +21,9 @@ is_clang := $(findstring clang,$(CC))
 
 VARIANT := $(LIBC)$(addprefix -,$(SAN))
 O := build/obj/$(VARIANT)$(addprefix -,$(filter-out gcc,$(notdir $(CC))))$(if $(FUZZ),-fuzz)
-PROGRAM := $(if $(VARIANT:musl=),build/$(VARIANT)/fwatchdog,build/fwatchdog)
+B := build$(if $(VARIANT:musl=),/$(VARIANT))
+PROGRAM := $(B)/fwatchdog
+TOOLBOX := $(B)/bandog
 DEPS := $(O)/deps
 Q := $(if $(V),,@)
 tell = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -57,33 +59,53 @@ INC_watchdog/proc := -Iwatchdog/proc $(INC_watchdog/loop)
 INC_watchdog/http := -Iwatchdog/http $(INC_watchdog/proc) -isystem $(DEPS)/include/llhttp
 INC_watchdog := -Iwatchdog -Iwatchdog/http $(INC_watchdog/proc)
 INC_modes := -Iinclude -Imodes
-INC_tests/unit := -I. -Iwatchdog $(INC_watchdog/http) -Imodes -Wno-unused-parameter -Wno-unused-function
+INC_cli := -Iinclude -Icli -isystem $(DEPS)/include/yaml -isystem $(DEPS)/include/llhttp
+INC_tests/unit := -I. -Iwatchdog $(INC_watchdog/http) -Imodes $(INC_cli) -Wno-unused-parameter -Wno-unused-function
 INC_tests/fuzz := $(INC_tests/unit) -Wno-missing-prototypes
 
-# --- the program ------------------------------------------------------------------------------------------------------
+# --- the programs -----------------------------------------------------------------------------------------------------
 
 obj = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 engine := $(call obj,watchdog/*/*.c)
 modes := $(call obj,modes/*.c)
+cli := $(call obj,cli/*.c)
 main := $(O)/watchdog/main.o
+cli_main := $(O)/cli/main.o
 version := $(O)/watchdog/base/version.o
 program := $(filter-out $(main),$(call obj,watchdog/*.c))
 unit := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/test_*.c)))
-archives := $(O)/libprogram.a $(O)/libmodes.a $(O)/libbandog.a
+archives := $(O)/libcli.a $(O)/libprogram.a $(O)/libmodes.a $(O)/libbandog.a
 grouped := -Wl,--start-group $(archives) -Wl,--end-group
-libs = $(DEPS)/lib/libllhttp.a $(DEPS)/lib/libuv.a $(LDFLAGS) $(LIBS)
+libs = $(DEPS)/lib/libllhttp.a $(DEPS)/lib/libuv.a $(DEPS)/lib/libyaml.a $(LDFLAGS) $(LIBS)
 
-all: $(PROGRAM) ## build build/fwatchdog (the default)
+all: $(PROGRAM) $(TOOLBOX) ## build build/fwatchdog and build/bandog (the default)
 .PHONY: all
 
 # Another variant may have been here before.
-$(PROGRAM): $(O)/fwatchdog FORCE
+$(PROGRAM) $(TOOLBOX): $(B)/%: $(O)/% FORCE
 	@mkdir -p $(@D) && { [ $< -ef $@ ] || ln -f $< $@; }
 
 $(O)/fwatchdog: $(main) $(program) $(modes) $(O)/libbandog.a $(DEPS)/stamp $(O)/flags $(O)/list
 	$(call tell,LINK,$@)
 	$(Q)$(LINK) $(filter %.o %.a,$^) -o $@ $(libs)
 
+$(O)/bandog: $(cli) $(O)/libbandog.a $(DEPS)/stamp $(O)/flags $(O)/list
+	$(call tell,LINK,$@)
+	$(Q)$(LINK) $(filter %.o %.a,$^) -o $@ $(libs)
+
+# What bandog carries inside: the templates, and the fwatchdog that it was made with.
+blobs := $(O)/cli/blobs.o
+$(blobs): DEFINE := -DBD_TEMPLATES='"$(O)/templates.tar"' -DBD_FWATCHDOG='"$(O)/fwatchdog"'
+$(blobs): $(O)/templates.tar $(O)/fwatchdog
+
+# Nothing of the time, the user or the order of a folder: the same templates make the same archive.
+templates := $(sort $(shell find templates -type f ! -path '*/node_modules/*' ! -path '*/__pycache__/*'))
+$(O)/templates.tar: $(templates) $(O)/templates.list
+	$(call tell,TAR,$@)
+	$(Q)tar --format=ustar --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX \
+		--transform='s,^templates/,,' -cf $@ $(templates)
+
+$(O)/libcli.a: $(filter-out $(cli_main),$(cli))
 $(O)/libbandog.a: $(engine)
 $(O)/libmodes.a: $(modes)
 $(O)/libprogram.a: $(program)
@@ -103,7 +125,9 @@ keep = mkdir -p $(@D) && echo $(1) | cmp -s - $@ || echo $(1) >$@
 $(O)/flags: FORCE
 	@$(call keep,'$(COMPILE) $(FLAGS) $(CFLAGS) $(LINK) $(LDFLAGS)')
 $(O)/list: FORCE
-	@$(call keep,'$(engine) $(modes) $(program)')
+	@$(call keep,'$(engine) $(modes) $(program) $(cli)')
+$(O)/templates.list: FORCE
+	@$(call keep,'$(templates)')
 $(O)/version: FORCE
 	@$(call keep,'$(VERSION) $(SHA)')
 $(DEPS)/stamp: FORCE
@@ -113,7 +137,7 @@ $(DEPS)/stamp: FORCE
 FORCE:
 .PHONY: FORCE
 .DELETE_ON_ERROR:
--include $(patsubst %.o,%.d,$(engine) $(modes) $(program) $(main)) $(addsuffix .d,$(unit))
+-include $(patsubst %.o,%.d,$(engine) $(modes) $(program) $(main) $(cli)) $(addsuffix .d,$(unit))
 
 # --- use --------------------------------------------------------------------------------------------------------------
 
@@ -123,21 +147,22 @@ run: ## install what building needs, build, serve examples/shout on PORT=8080
 	@echo; echo "  curl -d 'hello' http://127.0.0.1:$(PORT)/"; echo
 	@port=$(PORT) fprocess="sh examples/shout/handler.sh" exec build/fwatchdog
 
-install: all ## install to DESTDIR= PREFIX=/usr/local, bin/fwatchdog
+install: all ## install to DESTDIR= PREFIX=/usr/local: bin/fwatchdog and bin/bandog
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/fwatchdog
+	install -D -m 755 $(TOOLBOX) $(DESTDIR)$(PREFIX)/bin/bandog
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 test: ## all tests, after installing what they need (also with SAN= or LIBC=)
 	@scripts/deps test
 	@$(MAKE) all
-	@$(MAKE) test-run LIBC=glibc FWATCHDOG=$(PROGRAM)
+	@$(MAKE) test-run LIBC=glibc FWATCHDOG=$(PROGRAM) BANDOG=$(TOOLBOX)
 
 check: test ## the same
 
 # musl has no cmocka here, so the unit tests are always built for glibc.
 test-run: $(unit)
-	@SAN='$(SAN)' tests/run $(FWATCHDOG) $(unit)
+	@SAN='$(SAN)' BANDOG=$(abspath $(BANDOG)) tests/run $(FWATCHDOG) $(unit)
 
 # Each includes the file it tests; the archives give only what else it needs.
 $(unit): $(O)/%: $(O)/%.o $(archives)
@@ -195,12 +220,15 @@ bench-static: ## processor time per request of mode=static beside nginx, after i
 	@scripts/deps bench
 	@$(MAKE) bench-static-run
 
+bench-dev: all ## seconds until `bandog dev` answers, and until a save is live
+	@BANDOG=$(TOOLBOX) tests/bench/bench-dev
+
 bench-static-run: all $(bench_helpers)
 	@FWATCHDOG=$(PROGRAM) BENCH_HELPERS=build/bench tests/bench/bench-static
 
 # --- care -------------------------------------------------------------------------------------------------------------
 
-sources = $(wildcard include/*/*.h watchdog/*.[ch] watchdog/*/*.[ch] modes/*.[ch] tests/*/*.[ch])
+sources = $(wildcard include/*/*.h watchdog/*.[ch] watchdog/*/*.[ch] modes/*.[ch] cli/*.[ch] tests/*/*.[ch])
 scripts := scripts/deps .ci/run examples/shout/handler.sh examples/git-server/run
 
 format: ## let clang-format write the C files
@@ -221,4 +249,4 @@ help: ## this list
 	@echo; sed -n 's/^##! /  /p' Makefile
 
 .PHONY: run install test check test-run valgrind soak fuzz fuzz-run format lint clean help
-.PHONY: bench-fork bench-http bench-http-run bench-idle bench-rest bench-static bench-static-run
+.PHONY: bench-dev bench-fork bench-http bench-http-run bench-idle bench-rest bench-static bench-static-run

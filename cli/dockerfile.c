@@ -1,0 +1,253 @@
+/*
+ * dockerfile.c - see dockerfile.h
+ */
+#include "dockerfile.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+struct stage {
+    const char *name; /* of FROM x AS name; NULL: none */
+    struct pairs env, args;
+};
+
+struct reading {
+    struct bd_arena *arena;
+    struct pairs global; /* ARGs before the first FROM */
+    struct stage *stage;
+    size_t stages, room;
+    struct texts *args;
+};
+
+static bool is_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static const char *look_up(const struct reading *r, const char *name)
+{
+    const struct stage *s = r->stages ? &r->stage[r->stages - 1] : NULL;
+    const char *value = s ? pairs_get(&s->env, name) : NULL;
+
+    if (!value)
+        value = s ? pairs_get(&s->args, name) : pairs_get(&r->global, name);
+    return value ? value : "";
+}
+
+/* `text` begins behind a dollar. Returns its value and puts `*text` behind it. */
+static const char *variable(const struct reading *r, const char **text)
+{
+    const char *p = *text, *end, *value;
+    bool braces = *p == '{';
+    size_t len = 0;
+
+    p += braces;
+    while (is_name(p[len]))
+        len++;
+    if (len == 0)
+        return "$";
+    value = look_up(r, bd_arena_copy(r->arena, (struct bd_slice){p, len}));
+    *text = p + len;
+    if (!braces)
+        return value;
+    end = strchr(p + len, '}');
+    if (!end)
+        return value;
+    *text = end + 1;
+    if (p[len] == ':' && (p[len + 1] == '-' || p[len + 1] == '+') &&
+        (p[len + 1] == '+') == (*value != '\0'))
+        value =
+            bd_arena_copy(r->arena, (struct bd_slice){p + len + 2, (size_t)(end - p - len - 2)});
+    return value;
+}
+
+/* A text that grows. */
+struct text {
+    struct bd_arena *arena;
+    char *p;
+    size_t len, room;
+};
+
+static void text_put(struct text *t, struct bd_slice s)
+{
+    if (t->len + s.len >= t->room) {
+        char *more;
+
+        t->room = 2 * (t->len + s.len) + 32;
+        more = bd_arena_alloc(t->arena, t->room);
+        if (t->len > 0)
+            memcpy(more, t->p, t->len);
+        t->p = more;
+    }
+    t->len += bd_slice_put(t->p + t->len, s) - (t->p + t->len);
+    t->p[t->len] = '\0';
+}
+
+static bool is_space(char c)
+{
+    return bd_is_blank(c);
+}
+
+static const char *skip_space(const char *p)
+{
+    while (is_space(*p))
+        p++;
+    return p;
+}
+
+/*
+ * One word with its quotes taken off and its variables replaced, as far as a blank (or, with
+ * `whole`, to the end).
+ */
+static const char *word(const struct reading *r, const char **line, bool whole)
+{
+    struct text t = {.arena = r->arena};
+    const char *p = *line;
+    char quote = 0;
+
+    text_put(&t, BD_SLICE(""));
+    while (*p && (quote || whole || !is_space(*p))) {
+        char c = *p++;
+
+        if (quote ? c == quote : c == '\'' || c == '"') {
+            quote = quote ? 0 : c;
+        } else if (c == '\\' && quote != '\'' && *p) {
+            text_put(&t, (struct bd_slice){p++, 1});
+        } else if (c == '$' && quote != '\'') {
+            text_put(&t, bd_slice_of(variable(r, &p)));
+        } else {
+            text_put(&t, (struct bd_slice){p - 1, 1});
+        }
+    }
+    *line = p;
+    return t.p;
+}
+
+static struct pairs *here(struct reading *r, bool env)
+{
+    struct stage *s = r->stages ? &r->stage[r->stages - 1] : NULL;
+
+    return !s ? &r->global : env ? &s->env : &s->args;
+}
+
+/* NAME=VALUE NAME=VALUE ..., or with ENV the old NAME VALUE. */
+static void read_rows(struct reading *r, const char *line, bool env)
+{
+    while (*(line = skip_space(line))) {
+        const char *name = line, *value;
+        size_t len = strcspn(line, "= \t");
+        const char *text = bd_arena_copy(r->arena, (struct bd_slice){name, len});
+
+        line += len;
+        if (*line == '=') {
+            line++;
+            value = word(r, &line, false);
+        } else if (env) {
+            line = skip_space(line);
+            value = word(r, &line, true);
+        } else { /* a stage sees a global ARG once it names it */
+            value = pairs_get(&r->global, text);
+        }
+        if (!env && !texts_have(r->args, text))
+            texts_add(r->arena, r->args, text);
+        if (value && (!env || r->stages))
+            pairs_set(r->arena, here(r, env), text, value);
+    }
+}
+
+static struct stage *find_stage(struct reading *r, const char *name)
+{
+    for (size_t i = r->stages; i > 0; i--)
+        if (r->stage[i - 1].name && strcmp(r->stage[i - 1].name, name) == 0)
+            return &r->stage[i - 1];
+    return NULL;
+}
+
+static void read_from(struct reading *r, const char *line)
+{
+    struct stage s = {0}, *base, *more;
+    struct reading before = *r;
+    const char *from;
+
+    before.stages = 0; /* FROM sees the global ARGs only */
+    line = skip_space(line);
+    while (strncmp(line, "--", 2) == 0) {
+        word(&before, &line, false);
+        line = skip_space(line);
+    }
+    from = word(&before, &line, false);
+    base = find_stage(r, from);
+    if (base)
+        pairs_set_all(r->arena, &s.env, &base->env);
+    line = skip_space(line);
+    if (bd_slice_ieq((struct bd_slice){line, strcspn(line, " \t")}, BD_SLICE("as"))) {
+        line = skip_space(line + 2);
+        s.name = bd_arena_copy(r->arena, (struct bd_slice){line, strcspn(line, " \t")});
+    }
+    if (r->stages == r->room) {
+        r->room = r->room ? 2 * r->room : 8;
+        more = bd_arena_alloc(r->arena, r->room * sizeof(*more));
+        if (r->stages)
+            memcpy(more, r->stage, r->stages * sizeof(*more));
+        r->stage = more;
+    }
+    r->stage[r->stages++] = s;
+}
+
+static void instruction(struct reading *r, const char *line)
+{
+    struct bd_slice name;
+
+    line = skip_space(line);
+    name = (struct bd_slice){line, strcspn(line, " \t")};
+    line += name.len;
+    if (bd_slice_ieq(name, BD_SLICE("from")))
+        read_from(r, line);
+    else if (bd_slice_ieq(name, BD_SLICE("arg")))
+        read_rows(r, line, false);
+    else if (bd_slice_ieq(name, BD_SLICE("env")))
+        read_rows(r, line, true);
+}
+
+/* The next line of the text, without its end. */
+static bool next_line(struct bd_slice *text, struct bd_slice *ret)
+{
+    const char *end;
+
+    if (text->len == 0)
+        return false;
+    end = memchr(text->p, '\n', text->len);
+    ret->p = text->p;
+    ret->len = end ? (size_t)(end - text->p) : text->len;
+    text->p += ret->len + (end != NULL);
+    text->len -= ret->len + (end != NULL);
+    while (ret->len > 0 && (ret->p[ret->len - 1] == '\r' || is_space(ret->p[ret->len - 1])))
+        ret->len--;
+    return true;
+}
+
+void dockerfile_read(struct bd_arena *a, struct bd_slice text, struct dockerfile *ret)
+{
+    struct reading r = {.arena = a, .args = &ret->args};
+    struct text whole = {.arena = a};
+    struct bd_slice line;
+
+    *ret = (struct dockerfile){0};
+    while (next_line(&text, &line)) {
+        struct bd_slice trimmed = bd_slice_trim(line);
+        bool goes_on = line.len > 0 && line.p[line.len - 1] == '\\';
+
+        if (trimmed.len > 0 && trimmed.p[0] == '#')
+            continue; /* also between lines that go on */
+        line.len -= goes_on;
+        text_put(&whole, line);
+        if (goes_on)
+            continue;
+        instruction(&r, whole.p);
+        whole.len = 0;
+    }
+    if (whole.len > 0)
+        instruction(&r, whole.p);
+    if (r.stages)
+        ret->environment = r.stage[r.stages - 1].env;
+}
