@@ -5,6 +5,8 @@
 
 #define ALL(X)                                                                                     \
     X(new)                                                                                         \
+    X(build)                                                                                       \
+    X(push)                                                                                        \
     X(template_list)                                                                               \
     X(template_pull_stack)                                                                         \
     X(template_pull)                                                                               \
