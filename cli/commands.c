@@ -10,6 +10,7 @@
     X(template_list)                                                                               \
     X(template_pull_stack)                                                                         \
     X(template_pull)                                                                               \
+    X(generate)                                                                                    \
     X(completion)
 
 #define DECLARE(name) extern const struct command command_##name;
