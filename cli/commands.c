@@ -7,6 +7,7 @@
     X(new)                                                                                         \
     X(build)                                                                                       \
     X(push)                                                                                        \
+    X(dev)                                                                                         \
     X(template_list)                                                                               \
     X(template_pull_stack)                                                                         \
     X(template_pull)                                                                               \

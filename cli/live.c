@@ -1,0 +1,543 @@
+/*
+ * live.c - see live.h
+ */
+#include "live.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "assembly.h"
+#include "build.h"
+#include "dev_environment.h"
+#include "dev_install.h"
+#include "files.h"
+#include "front.h"
+#include "guard.h"
+#include "instance.h"
+#include "output.h"
+#include "process.h"
+#include "slots.h"
+#include "task.h"
+#include "watch.h"
+
+#define DOCKERFILE_BYTES_MAX (1 << 20)
+#define LIVED_MS                                                                                   \
+    1000 /* an instance that has served so long is started again when it ends by itself */
+
+enum phase {
+    RESTING,    /* for a change */
+    CROWDED,    /* for the end of some older version: there is no slot for one more */
+    INSTALLING, /* for `dev.install` */
+    BUILDING,   /* for `dev.build` */
+    STOPPING,   /* for the end of the instance whose address the next one needs */
+    STARTING,   /* for the next instance to be ready */
+};
+
+struct live {
+    const struct live_place *place;
+    const struct stack *stack;
+    const struct function *function;
+    enum colour colour;
+    enum phase phase;
+    bool again; /* something has changed since this round began */
+    bool closing;
+    char changed[256]; /* the file of this round; "": the first one */
+    char next_change[256];
+
+    struct bd_arena arena;            /* of this round */
+    struct template space, *template; /* NULL: a Dockerfile of its own */
+    struct dev_environment environment;
+    unsigned slot;      /* of this round */
+    const char *folder; /* the slot's */
+    const char *install_key;
+    unsigned rounds;
+
+    struct front front;
+    struct watch watch;
+    struct task *task; /* of INSTALLING and BUILDING */
+    struct instance *current, *next;
+    uint64_t ready_at; /* of current */
+    struct slots slots;
+    unsigned instances; /* those that have not ended */
+    bool was_ready;
+    bool front_closed;
+};
+
+static void begin(struct live *l);
+static void start(struct live *l);
+
+/* --- rounds -------------------------------------------------------------------------------------
+ */
+
+static void close_when_over(struct live *l);
+
+static void rest(struct live *l)
+{
+    l->phase = RESTING;
+    if (l->closing) {
+        close_when_over(l);
+    } else if (l->again) {
+        l->again = false;
+        memcpy(l->changed, l->next_change, sizeof(l->changed));
+        begin(l);
+    }
+}
+
+/* This round has come to nothing. */
+static void fail(struct live *l, const char *why)
+{
+    const char *name = l->function->name;
+
+    if (l->closing || l->again) {
+        rest(l); /* what was wrong may be gone already */
+        return;
+    }
+    if (l->current) {
+        complain("%s: does not start (%s): the last version keeps serving", name, why);
+    } else {
+        complain("%s: does not start (%s): correct it and save", name, why);
+        front_set_excuse(&l->front, bd_arena_printf(&l->arena, "%s does not start: %s", name, why));
+    }
+    rest(l);
+}
+
+static void go(struct live *l, const char *changed)
+{
+    struct instance *next = l->next;
+
+    if (l->closing)
+        return;
+    snprintf(l->next_change, sizeof(l->next_change), "%s", changed);
+    l->again = true;
+    if (l->phase == RESTING) {
+        rest(l);
+    } else if (l->phase == STARTING) { /* it may never be ready */
+        l->next = NULL;
+        instance_stop(next);
+        rest(l);
+    }
+}
+
+/* --- putting it together ------------------------------------------------------------------------
+ */
+
+static int check_requirements(const struct live *l, struct bd_arena *a, const struct template *t,
+                              struct bd_error *err)
+{
+    for (size_t i = 0; t && i < t->dev.requires.count; i++) {
+        const struct pair *r = &t->dev.requires.row[i];
+
+        if (!process_find(a, r->name))
+            return bd_fail(err, "%s needs %s, which is not in PATH: apt-get install %s",
+                           l->function->name, r->name, *r->value ? r->value : r->name);
+    }
+    return 0;
+}
+
+int live_check(const struct live *l, struct bd_error *err)
+{
+    struct bd_arena a;
+    struct template space, *t;
+    int failed;
+
+    bd_arena_init(&a);
+    failed = build_template(&a, l->stack, l->function, &space, &t, err) ||
+             check_requirements(l, &a, t, err);
+    bd_arena_release(&a);
+    return failed ? -1 : 0;
+}
+
+static bool is_link(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+static int assemble(struct live *l, struct bd_error *err)
+{
+    struct bd_arena *a = &l->arena;
+    struct texts keep = {0};
+    struct assembly plan;
+    size_t changed;
+
+    if (build_template(a, l->stack, l->function, &l->space, &l->template, err) ||
+        check_requirements(l, a, l->template, err))
+        return -1;
+    l->folder = slots_folder(a, &l->slots, l->slot);
+    assembly_init(&plan, a);
+    if (assembly_plan(&plan, l->function, l->template, &l->stack->copy, err))
+        return -1;
+    texts_add(a, &keep, DEV_INSTALL_FILE);
+    if (l->template)
+        texts_add_all(a, &keep, &l->template->dev.keep);
+    if (is_link(l->folder) && folder_remove(l->folder, err)) /* what it leads to is not ours */
+        return -1;
+    if (assembly_update(&plan, l->folder, &keep, &changed, err))
+        return -1;
+    if (l->current && l->template)
+        dev_install_borrow(a, slots_folder(a, &l->slots, instance_slot(l->current)), l->folder,
+                           &l->template->dev);
+    return l->current ? 0 : slots_show(a, &l->slots, l->slot, err);
+}
+
+/* What the function depends on, so that the next change of it is seen. */
+static void watch(struct live *l)
+{
+    static const char *const build_side[] = {BUILD_FOLDER, TEMPLATE_FOLDER};
+    const struct texts but = {(const char **)(void *)build_side, 2};
+    struct texts trees = {0}, files = {0};
+    struct bd_arena *a = l->place->arena; /* the watch outlives the round */
+    const struct function *f = l->function;
+
+    if (f->handler)
+        texts_add(a, &trees, path_clean(a, f->handler));
+    if (f->lang && !template_is_dockerfile(f->lang) &&
+        path_is_folder(bd_arena_printf(a, TEMPLATE_FOLDER "/%s", f->lang)))
+        texts_add(a, &trees, bd_arena_printf(a, TEMPLATE_FOLDER "/%s", f->lang));
+    for (size_t i = 0; i < l->stack->copy.count; i++) {
+        const char *path = path_clean(a, l->stack->copy.text[i]);
+
+        texts_add(a, path_is_folder(path) ? &trees : &files, path);
+    }
+    for (size_t i = 0; i < f->environment_files.count; i++)
+        texts_add(a, &files, path_clean(a, f->environment_files.text[i]));
+    watch_set(&l->watch, &trees, &files, &but);
+    if (!l->watch.complete)
+        warn("%s: not every folder can be watched (fs.inotify.max_user_watches): some changes will "
+             "not be seen",
+             f->name);
+    l->watch.complete = true;
+}
+
+static void on_change(struct watch *w, const char *name)
+{
+    go(w->data, name);
+}
+
+/* --- commands of the template -------------------------------------------------------------------
+ */
+
+static void on_task_line(struct task *t, bool is_error, struct bd_slice line)
+{
+    struct live *l = task_data(t);
+
+    (void)is_error;
+    output_print(l->function->name, l->place->width, l->colour, line);
+}
+
+static void build(struct live *l);
+
+static void on_task_ended(struct task *t, const char *reason)
+{
+    struct live *l = task_data(t);
+    bool installed = l->phase == INSTALLING;
+
+    l->task = NULL;
+    if (installed && !reason)
+        dev_install_done(&l->arena, l->folder, l->install_key);
+    if (reason)
+        fail(l,
+             bd_arena_printf(&l->arena, "%s: %s", installed ? "dev.install" : "dev.build", reason));
+    else if (l->closing || l->again)
+        rest(l);
+    else if (installed)
+        build(l);
+    else
+        start(l);
+}
+
+static void run(struct live *l, enum phase phase, const char *command)
+{
+    char *argv[] = {GUARD_ARGV0, bd_arena_copy(&l->arena, bd_slice_of(command)), NULL};
+    struct task_plan plan = {
+        .file = "/proc/self/exe",
+        .argv = argv,
+        .own_session = true,
+        .folder = l->folder,
+        .on_line = on_task_line,
+        .on_ended = on_task_ended,
+        .data = l,
+    };
+
+    l->phase = phase;
+    l->task = task_start(l->place->loop, &plan);
+}
+
+static void build(struct live *l)
+{
+    if (l->template && l->template->dev.build)
+        run(l, BUILDING, l->template->dev.build);
+    else
+        start(l);
+}
+
+static void install(struct live *l)
+{
+    const struct dev_section *dev = l->template ? &l->template->dev : NULL;
+
+    if (dev && dev_install_is_due(&l->arena, l->folder, dev, &l->install_key))
+        run(l, INSTALLING, dev->install);
+    else
+        build(l);
+}
+
+/* A round: from the sources to the next instance. */
+static void begin(struct live *l)
+{
+    struct bd_error err;
+
+    l->rounds++;
+    bd_arena_clear(&l->arena);
+    if (!l->current)
+        front_set_excuse(&l->front, NULL); /* who calls now is answered by what comes */
+    watch(l);
+    if (slots_choose(&l->slots, &l->slot))
+        l->phase = CROWDED;
+    else if (assemble(l, &err))
+        fail(l, err.text);
+    else
+        install(l);
+}
+
+/* --- instances ----------------------------------------------------------------------------------
+ */
+
+static int dockerfile(struct live *l, struct bd_slice *ret, struct bd_error *err)
+{
+    if (!l->template)
+        return file_read(&l->arena, path_join(&l->arena, l->folder, "Dockerfile"),
+                         DOCKERFILE_BYTES_MAX, ret, err);
+    *ret = l->template->dockerfile;
+    return 0;
+}
+
+/* A socket for the next instance, that only this machine can reach. */
+static int listen_on_loopback(int *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
+        *ret_port = ntohs(address.sin_port);
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* The environment and the private folder of the next instance. */
+static int prepare(struct live *l, struct bd_error *err)
+{
+    const char *own =
+        bd_arena_printf(&l->arena, "%s/%s.%u", l->place->folder, l->function->name, l->rounds);
+    struct bd_slice text;
+
+    if (folder_make(own, 0700, err) || dockerfile(l, &text, err))
+        return -1;
+    return dev_environment(&l->arena, l->function, l->template, text, own, &l->environment, err);
+}
+
+static void tell_ready(struct live *l)
+{
+    bool is_page =
+        strcmp(l->environment.mode, "static") == 0 || strcmp(l->environment.mode, "cgi") == 0;
+
+    if (!l->was_ready)
+        say_in(GREEN, "%s is ready: curl %shttp://127.0.0.1:%d/", l->function->name,
+               is_page ? "" : "-d 'hello' ", l->front.port);
+    else
+        say_in(GREEN, "%s is ready again after %s changed", l->function->name, l->changed);
+    l->was_ready = true;
+}
+
+static void on_ready(struct instance *i, void *data)
+{
+    struct live *l = data;
+    struct instance *old = l->current;
+    struct bd_error err;
+
+    if (i != l->next)
+        return;
+    if (slots_show(&l->arena, &l->slots, instance_slot(i), &err))
+        warn("%s", err.text);
+    l->current = i;
+    l->next = NULL;
+    l->ready_at = uv_now(l->place->loop);
+    front_set_target(&l->front, instance_port(i));
+    tell_ready(l);
+    if (old)
+        instance_stop(old);
+    rest(l);
+}
+
+/* What serves has ended by itself. */
+static void current_ended(struct live *l, const char *reason)
+{
+    bool lived = uv_now(l->place->loop) - l->ready_at >= LIVED_MS;
+
+    l->current = NULL;
+    if (l->closing || l->phase != RESTING)
+        return;
+    complain("%s: has ended (%s)%s", l->function->name, reason,
+             lived ? ": starting it again" : ": correct it and save");
+    if (lived)
+        go(l, "nothing");
+    else
+        front_set_excuse(&l->front,
+                         bd_arena_printf(&l->arena, "%s has ended: %s", l->function->name, reason));
+}
+
+static void on_ended(struct instance *i, const char *reason, void *data)
+{
+    struct live *l = data;
+    bool was_current = i == l->current, was_next = i == l->next;
+
+    l->instances--;
+    l->slots.used[instance_slot(i)] = false;
+    front_drop_target(&l->front, instance_port(i));
+    if (was_current)
+        current_ended(l, reason);
+    if (was_next) {
+        l->next = NULL;
+        fail(l, reason);
+    }
+    if (l->phase == STOPPING && !l->closing)
+        start(l);
+    else if (l->phase == CROWDED && !l->closing)
+        begin(l);
+    else if (l->closing)
+        close_when_over(l);
+}
+
+static void start(struct live *l)
+{
+    struct instance_plan plan = {
+        .name = l->function->name,
+        .width = l->place->width,
+        .colour = l->colour,
+        .folder = l->folder,
+        .slot = l->slot,
+        .on_ready = on_ready,
+        .on_ended = on_ended,
+        .data = l,
+    };
+    struct bd_error err;
+
+    if (prepare(l, &err)) {
+        fail(l, err.text);
+        return;
+    }
+    if (l->instances > 0 && !l->environment.is_movable) { /* two cannot have the same address */
+        l->phase = STOPPING;
+        front_set_target(&l->front, 0); /* who comes waits */
+        if (l->current)
+            instance_stop(l->current);
+        return;
+    }
+    plan.listener = listen_on_loopback(&plan.port);
+    if (plan.listener < 0) {
+        fail(l, bd_arena_printf(&l->arena, "no socket: %s", strerror(errno)));
+        return;
+    }
+    plan.asks_ready = strcmp(l->environment.mode, "classic") != 0;
+    plan.environment = dev_environment_rows(&l->arena, &l->environment.rows);
+    l->phase = STARTING;
+    l->instances++;
+    l->slots.used[l->slot] = true;
+    l->next = instance_start(l->place->loop, &plan);
+}
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+int live_open(const struct live_place *p, const struct stack *s, const struct function *f, int port,
+              enum colour c, struct live **ret, struct bd_error *err)
+{
+    struct live *l = bd_arena_alloc(p->arena, sizeof(*l));
+    int failed;
+
+    memset(l, 0, sizeof(*l));
+    l->place = p;
+    l->stack = s;
+    l->function = f;
+    l->colour = c;
+    bd_arena_init(&l->arena);
+    if (slots_open(&l->slots, f->name, err))
+        return UV_EBUSY;
+    failed = front_open(&l->front, p->loop, port);
+    if (failed) {
+        slots_close(&l->slots);
+        return failed;
+    }
+    watch_open(&l->watch, p->loop, on_change, l);
+    *ret = l;
+    return 0;
+}
+
+void live_start(struct live *l)
+{
+    for (size_t i = 0; i < l->function->secrets.count; i++) {
+        const char *path =
+            bd_arena_printf(l->place->arena, ".secrets/%s", l->function->secrets.text[i]);
+
+        if (!path_exists(path))
+            warn("%s: its secret is missing: write it to the file %s", l->function->name, path);
+    }
+    begin(l);
+}
+
+void live_update(struct live *l, const struct stack *s, const struct function *f,
+                 const char *changed)
+{
+    l->stack = s;
+    l->function = f;
+    go(l, changed);
+}
+
+const char *live_name(const struct live *l)
+{
+    return l->function->name;
+}
+
+int live_port(const struct live *l)
+{
+    return l->front.port;
+}
+
+static void close_when_over(struct live *l)
+{
+    if (l->front_closed || l->instances > 0 || l->task)
+        return;
+    l->front_closed = true;
+    front_close(&l->front);
+    slots_close(&l->slots);
+    bd_arena_release(&l->arena);
+    l->place->on_closed(l, l->place->data);
+}
+
+void live_close(struct live *l)
+{
+    if (!l->closing) {
+        l->closing = true;
+        watch_close(&l->watch);
+        front_stop_listening(&l->front);
+    }
+    if (l->task)
+        task_kill(l->task, SIGTERM);
+    if (l->next)
+        instance_stop(l->next);
+    if (l->current)
+        instance_stop(l->current);
+    close_when_over(l);
+}
