@@ -18,7 +18,7 @@
 
 #define PORT 8080
 #define SIGNALS 3
-#define TEMP_DIR_MAX 12
+#define TEMP_DIR_MAX 60
 
 struct dev_options {
     struct choice choice; /* first */

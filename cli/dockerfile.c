@@ -34,33 +34,6 @@ static const char *look_up(const struct reading *r, const char *name)
     return value ? value : "";
 }
 
-/* `text` begins behind a dollar. Returns its value and puts `*text` behind it. */
-static const char *variable(const struct reading *r, const char **text)
-{
-    const char *p = *text, *end, *value;
-    bool braces = *p == '{';
-    size_t len = 0;
-
-    p += braces;
-    while (is_name(p[len]))
-        len++;
-    if (len == 0)
-        return "$";
-    value = look_up(r, bd_arena_copy(r->arena, (struct bd_slice){p, len}));
-    *text = p + len;
-    if (!braces)
-        return value;
-    end = strchr(p + len, '}');
-    if (!end)
-        return value;
-    *text = end + 1;
-    if (p[len] == ':' && (p[len + 1] == '-' || p[len + 1] == '+') &&
-        (p[len + 1] == '+') == (*value != '\0'))
-        value =
-            bd_arena_copy(r->arena, (struct bd_slice){p + len + 2, (size_t)(end - p - len - 2)});
-    return value;
-}
-
 /* A text that grows. */
 struct text {
     struct bd_arena *arena;
@@ -95,28 +68,67 @@ static const char *skip_space(const char *p)
     return p;
 }
 
-/*
- * One word with its quotes taken off and its variables replaced, as far as a blank (or, with
- * `whole`, to the end).
- */
-static const char *word(const struct reading *r, const char **line, bool whole)
+enum until { UNTIL_BLANK, UNTIL_BRACE, UNTIL_END };
+
+static bool ends(const char *p, enum until until)
+{
+    return *p == '\0' || (until == UNTIL_BLANK && is_space(*p)) ||
+           (until == UNTIL_BRACE && *p == '}');
+}
+
+static const char *word(const struct reading *r, const char **line, enum until until);
+
+/* `*text` is behind a dollar, and then behind the variable. */
+static const char *variable(const struct reading *r, const char **text)
+{
+    const char *p = *text, *value, *other;
+    bool braces = *p == '{', is_other;
+    size_t len = 0;
+
+    p += braces;
+    while (is_name(p[len]))
+        len++;
+    if (len == 0)
+        return "$";
+    value = look_up(r, bd_arena_copy(r->arena, (struct bd_slice){p, len}));
+    p += len;
+    if (braces && *p) {
+        is_other = p[0] == ':' && (p[1] == '-' || p[1] == '+') && (p[1] == '+') == (*value != '\0');
+        p += p[0] == ':' && p[1] ? 2 : 0;
+        other = word(r, &p, UNTIL_BRACE);
+        value = is_other ? other : value;
+        p += *p == '}';
+    }
+    *text = p;
+    return value;
+}
+
+/* In double quotes a backslash only stands before what means something there. */
+static bool is_escape(const char *p, char quote)
+{
+    return *p == '\\' && p[1] && quote != '\'' && (quote != '"' || strchr("\"$\\", p[1]));
+}
+
+/* A text with its quotes taken off and its variables replaced. */
+static const char *word(const struct reading *r, const char **line, enum until until)
 {
     struct text t = {.arena = r->arena};
     const char *p = *line;
     char quote = 0;
 
     text_put(&t, BD_SLICE(""));
-    while (*p && (quote || whole || !is_space(*p))) {
-        char c = *p++;
-
-        if (quote ? c == quote : c == '\'' || c == '"') {
-            quote = quote ? 0 : c;
-        } else if (c == '\\' && quote != '\'' && *p) {
-            text_put(&t, (struct bd_slice){p++, 1});
-        } else if (c == '$' && quote != '\'') {
+    while (*p && (quote || !ends(p, until))) {
+        if (quote ? *p == quote : *p == '\'' || *p == '"') {
+            quote = quote ? 0 : *p;
+            p++;
+        } else if (is_escape(p, quote)) {
+            text_put(&t, (struct bd_slice){p + 1, 1});
+            p += 2;
+        } else if (*p == '$' && quote != '\'') {
+            p++;
             text_put(&t, bd_slice_of(variable(r, &p)));
         } else {
-            text_put(&t, (struct bd_slice){p - 1, 1});
+            text_put(&t, (struct bd_slice){p++, 1});
         }
     }
     *line = p;
@@ -133,6 +145,8 @@ static struct pairs *here(struct reading *r, bool env)
 /* NAME=VALUE NAME=VALUE ..., or with ENV the old NAME VALUE. */
 static void read_rows(struct reading *r, const char *line, bool env)
 {
+    struct pairs rows = {0}; /* a variable has one value throughout an instruction */
+
     while (*(line = skip_space(line))) {
         const char *name = line, *value;
         size_t len = strcspn(line, "= \t");
@@ -141,24 +155,27 @@ static void read_rows(struct reading *r, const char *line, bool env)
         line += len;
         if (*line == '=') {
             line++;
-            value = word(r, &line, false);
+            value = word(r, &line, UNTIL_BLANK);
         } else if (env) {
             line = skip_space(line);
-            value = word(r, &line, true);
+            value = word(r, &line, UNTIL_END);
         } else { /* a stage sees a global ARG once it names it */
             value = pairs_get(&r->global, text);
         }
         if (!env && !texts_have(r->args, text))
             texts_add(r->arena, r->args, text);
-        if (value && (!env || r->stages))
-            pairs_set(r->arena, here(r, env), text, value);
+        if (value)
+            pairs_set(r->arena, &rows, text, value);
     }
+    if (!env || r->stages)
+        pairs_set_all(r->arena, here(r, env), &rows);
 }
 
 static struct stage *find_stage(struct reading *r, const char *name)
 {
     for (size_t i = r->stages; i > 0; i--)
-        if (r->stage[i - 1].name && strcmp(r->stage[i - 1].name, name) == 0)
+        if (r->stage[i - 1].name &&
+            bd_slice_ieq(bd_slice_of(r->stage[i - 1].name), bd_slice_of(name)))
             return &r->stage[i - 1];
     return NULL;
 }
@@ -172,13 +189,15 @@ static void read_from(struct reading *r, const char *line)
     before.stages = 0; /* FROM sees the global ARGs only */
     line = skip_space(line);
     while (strncmp(line, "--", 2) == 0) {
-        word(&before, &line, false);
+        word(&before, &line, UNTIL_BLANK);
         line = skip_space(line);
     }
-    from = word(&before, &line, false);
+    from = word(&before, &line, UNTIL_BLANK);
     base = find_stage(r, from);
-    if (base)
+    if (base) {
         pairs_set_all(r->arena, &s.env, &base->env);
+        pairs_set_all(r->arena, &s.args, &base->args);
+    }
     line = skip_space(line);
     if (bd_slice_ieq((struct bd_slice){line, strcspn(line, " \t")}, BD_SLICE("as"))) {
         line = skip_space(line + 2);
@@ -237,7 +256,7 @@ void dockerfile_read(struct bd_arena *a, struct bd_slice text, struct dockerfile
         struct bd_slice trimmed = bd_slice_trim(line);
         bool goes_on = line.len > 0 && line.p[line.len - 1] == '\\';
 
-        if (trimmed.len > 0 && trimmed.p[0] == '#')
+        if (trimmed.len > 0 ? trimmed.p[0] == '#' : whole.len > 0)
             continue; /* also between lines that go on */
         line.len -= goes_on;
         text_put(&whole, line);

@@ -4,6 +4,8 @@
  * The instructions FROM, ARG and ENV are read, everything else is passed over: enough to run
  * without a container what was written for one. Variables in values are replaced as Docker does
  * ($A, ${A}, ${A:-x}, ${A:+x}).
+ *
+ * Here-documents and another escape character than the backslash are not known.
  */
 #ifndef BANDOG_CLI_DOCKERFILE_H
 #define BANDOG_CLI_DOCKERFILE_H

@@ -340,7 +340,7 @@ static int listen_on_loopback(int *ret_port)
 static int prepare(struct live *l, struct bd_error *err)
 {
     const char *own =
-        bd_arena_printf(&l->arena, "%s/%s.%u", l->place->folder, l->function->name, l->rounds);
+        bd_arena_printf(&l->arena, "%s/%d.%u", l->place->folder, l->front.port, l->rounds);
     struct bd_slice text;
 
     if (folder_make(own, 0700, err) || dockerfile(l, &text, err))
