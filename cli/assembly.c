@@ -220,6 +220,8 @@ static int copy_new(const char *from, const char *to, mode_t mode, struct bd_err
 {
     int in = open(from, O_RDONLY | O_CLOEXEC), out, failed;
 
+    if (in < 0 && errno == ENOENT)
+        return 0; /* it has gone since it was listed */
     if (in < 0)
         return bd_fail(err, "open %s: %s", from, strerror(errno));
     out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -241,8 +243,11 @@ static int create_item(const struct item *i, const char *path, struct bd_error *
 {
     if (i->is_folder)
         return folder_make(path, 0777, err);
-    return i->from ? copy_new(i->from, path, i->mode, err)
-                   : file_create(path, i->content, i->mode, err);
+    if (i->from)
+        return copy_new(i->from, path, i->mode, err);
+    if (file_create(path, i->content, 0600, err))
+        return -1;
+    return chmod(path, i->mode) ? bd_fail(err, "chmod %s: %s", path, strerror(errno)) : 0;
 }
 
 int assembly_create(struct assembly *y, const char *folder, struct bd_error *err)
@@ -310,7 +315,7 @@ static bool is_up_to_date(const struct item *i, const char *path)
 /* Beside it first: whoever is reading the old one must not see half of the new one. */
 static int replace(const struct item *i, const char *path, struct bd_arena *a, struct bd_error *err)
 {
-    const char *beside = bd_arena_printf(a, "%s.%d~", path, (int)getpid());
+    const char *beside = path_beside(a, path);
 
     unlink(beside);
     if (create_item(i, beside, err))

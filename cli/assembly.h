@@ -23,7 +23,7 @@ struct template;
 
 struct item {
     const char *path; /* below the assembly's folder */
-    mode_t mode;      /* of files; folders get 0777 less the umask */
+    mode_t mode;      /* of files, whatever the umask: an image's user must read them */
     bool is_folder;
     const char *from; /* the file on disk; NULL: its text is `content` */
     struct bd_slice content;

@@ -219,12 +219,17 @@ static int add_secrets(struct bd_arena *a, struct texts *argv, const struct func
     for (size_t i = 0; i < f->build_secrets.count; i++) {
         const struct pair *secret = &f->build_secrets.row[i];
         char *path = realpath(secret->value, NULL);
+        const char *field;
 
         if (!path)
             return bd_fail(err, "the build secret %s: no file %s", secret->name, secret->value);
-        texts_add(a, argv, "--secret");
-        texts_add(a, argv, bd_arena_printf(a, "id=%s,src=%s", secret->name, path));
+        field = bd_arena_printf(a, "id=%s,src=%s", secret->name, path);
         free(path);
+        if (strchr(field, '"') || strchr(strchr(field, ',') + 1, ',')) /* the engine reads CSV */
+            return bd_fail(err, "the build secret %s: a comma or a quote in its name or path",
+                           secret->name);
+        texts_add(a, argv, "--secret");
+        texts_add(a, argv, field);
     }
     return 0;
 }

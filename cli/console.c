@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,13 +22,14 @@
     (STREAM_BYTES / 4) /* from here on no lines are read; the rest is for our own                  \
                         */
 #define LAST_WORDS_MS 1000
+#define RETRY_MS 20
 
 struct stream {
-    uv_poll_t poll; /* until it can be written to; not for files, which always can */
     int fd;
-    bool is_own; /* fd is another way to the stream that does not block */
-    bool is_polled;
-    bool broken; /* nobody will ever read it */
+    bool is_own;      /* fd is another way to the stream that does not block */
+    uv_poll_t poll;   /* until it can be written to; for those only */
+    uv_timer_t timer; /* for the others: until it is tried again */
+    bool broken;      /* nobody will ever read it */
     FILE *file;
     size_t len;
     char buf[STREAM_BYTES];
@@ -56,7 +58,9 @@ static void flush(struct stream *s)
 
         if (poll(&can, 1, 0) == 0)
             break;
-        n = write(s->fd, s->buf + done, s->len - done < PIPE_BUF ? s->len - done : PIPE_BUF);
+        n = send(s->fd, s->buf + done, s->len - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == ENOTSOCK) /* PIPE_BUF: so much a pipe takes when it takes anything */
+            n = write(s->fd, s->buf + done, s->len - done < PIPE_BUF ? s->len - done : PIPE_BUF);
         if (n < 0 && errno == EAGAIN)
             break;
         if (n < 0 && errno != EINTR)
@@ -68,6 +72,8 @@ static void flush(struct stream *s)
     memmove(s->buf, s->buf + done, s->len - done);
     s->len -= done;
 }
+
+static void wait_for_room(struct stream *s);
 
 static void on_room(uv_poll_t *poll, int status, int events)
 {
@@ -81,6 +87,23 @@ static void on_room(uv_poll_t *poll, int status, int events)
     hold_when_full();
 }
 
+static void on_time(uv_timer_t *timer)
+{
+    struct stream *s = timer->data;
+
+    flush(s);
+    wait_for_room(s);
+    hold_when_full();
+}
+
+static void wait_for_room(struct stream *s)
+{
+    if (s->len > 0 && s->is_own)
+        uv_poll_start(&s->poll, UV_WRITABLE, on_room);
+    else if (s->len > 0)
+        uv_timer_start(&s->timer, on_time, RETRY_MS, 0);
+}
+
 /* What does not fit is lost: only our own lines can get here, and there are few. */
 static ssize_t on_write(void *cookie, const char *buf, size_t len)
 {
@@ -91,8 +114,7 @@ static ssize_t on_write(void *cookie, const char *buf, size_t len)
         s->len += len;
     }
     flush(s);
-    if (s->len > 0 && s->is_polled)
-        uv_poll_start(&s->poll, UV_WRITABLE, on_room);
+    wait_for_room(s);
     hold_when_full();
     return (ssize_t)len;
 }
@@ -118,8 +140,10 @@ static void stream_open(struct stream *s, uv_loop_t *loop, int fd)
     s->fd = own >= 0 ? own : fd;
     s->len = 0;
     s->broken = false;
-    s->is_polled = own >= 0 && uv_poll_init(loop, &s->poll, s->fd) == 0;
-    s->poll.data = s;
+    uv_timer_init(loop, &s->timer);
+    if (s->is_own && uv_poll_init(loop, &s->poll, s->fd))
+        abort(); /* pipes and terminals can be polled */
+    s->poll.data = s->timer.data = s;
     s->file = fopencookie(s, "w", calls);
     if (!s->file)
         abort();
@@ -147,10 +171,9 @@ static void stream_close(struct stream *s)
     fclose(s->file);
     while (s->len > 0 && poll(&can, 1, LAST_WORDS_MS) > 0)
         flush(s);
-    if (s->is_polled)
+    uv_close((uv_handle_t *)&s->timer, NULL);
+    if (s->is_own)
         uv_close((uv_handle_t *)&s->poll, on_poll_closed);
-    else if (s->is_own)
-        close(s->fd);
 }
 
 void console_close(void)

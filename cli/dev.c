@@ -14,7 +14,7 @@
 #include "console.h"
 #include "files.h"
 #include "live.h"
-#include "watch.h"
+#include "watcher.h"
 
 #define PORT 8080
 #define SIGNALS 3
@@ -42,14 +42,14 @@ struct dev {
     struct bd_arena *arena;
     const struct dev_options *options;
     const struct texts *names;
+    const struct stack *stack; /* what the file says now */
     uv_loop_t loop;
     uv_signal_t signal[SIGNALS];
-    struct watch watch; /* of the stack file */
+    struct watcher watch; /* of the stack file */
     struct live_place place;
     struct live **live;
     size_t count, room;
-    size_t open; /* those that are not closed yet */
-    int next_port;
+    size_t open;    /* those that are not closed yet */
     unsigned wheel; /* of colours */
     bool closing;
 };
@@ -68,21 +68,10 @@ static void finish(struct dev *d)
     console_close();
 }
 
-static void on_closed(struct live *l, void *data)
-{
-    struct dev *d = data;
-
-    for (size_t i = 0; i < d->count; i++)
-        if (d->live[i] == l)
-            d->live[i] = d->live[--d->count];
-    if (--d->open == 0 && d->closing)
-        finish(d);
-}
-
 static void end(struct dev *d)
 {
     if (!d->closing)
-        watch_close(&d->watch);
+        watcher_close(&d->watch);
     d->closing = true;
     if (d->open == 0)
         finish(d);
@@ -96,24 +85,34 @@ static void on_signal(uv_signal_t *handle, int number)
     end(handle->data);
 }
 
-/* Takes the next port; without --port those in use are passed over. */
+static bool is_ours(const struct dev *d, int port)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (live_port(d->live[i]) == port)
+            return true;
+    return false;
+}
+
+/* Takes the first port that none of ours has; without --port those in use elsewhere are passed
+ * over. */
 static int open_next(struct dev *d, const struct stack *s, const struct function *f,
                      struct live **ret, struct bd_error *err)
 {
-    for (;;) {
-        int port = d->next_port++, failed;
+    enum colour c = next_colour(d);
 
-        if (port > 65535)
-            return bd_fail(err, "no port is left for %s", f->name);
-        failed = live_open(&d->place, s, f, port, next_colour(d), ret, err);
-        if (!failed)
+    for (int port = d->options->port ? (int)d->options->port : PORT; port <= 65535; port++) {
+        int failed =
+            is_ours(d, port) ? UV_EADDRINUSE : live_open(&d->place, s, f, port, c, ret, err);
+
+        if (failed == 0)
             return 0;
         if (failed == UV_EBUSY)
             return -1;
-        if (d->options->port || failed != UV_EADDRINUSE)
+        if (failed != UV_EADDRINUSE || (d->options->port && !is_ours(d, port)))
             return bd_fail(err, "port %d for %s: %s; choose another with --port", port, f->name,
                            uv_strerror(failed));
     }
+    return bd_fail(err, "no port is left for %s", f->name);
 }
 
 static int add(struct dev *d, const struct stack *s, const struct function *f, struct bd_error *err)
@@ -183,7 +182,21 @@ static void start_new(struct dev *d, const struct stack *s, const struct functio
         live_start(d->live[d->count - 1]);
 }
 
-static void on_stack_changed(struct watch *w, const char *name)
+static void on_closed(struct live *l, void *data)
+{
+    struct dev *d = data;
+    const struct function *f = d->closing ? NULL : stack_find(d->stack, live_name(l));
+
+    for (size_t i = 0; i < d->count; i++)
+        if (d->live[i] == l)
+            d->live[i] = d->live[--d->count];
+    if (--d->open == 0 && d->closing)
+        finish(d);
+    else if (f)
+        start_new(d, d->stack, f); /* it was taken out of the file, and put back */
+}
+
+static void on_stack_changed(struct watcher *w, const char *name)
 {
     struct dev *d = w->data;
     struct stack *s = bd_arena_alloc(d->arena, sizeof(*s));
@@ -193,17 +206,21 @@ static void on_stack_changed(struct watch *w, const char *name)
         complain("%s: what it said before still counts", err.text);
         return;
     }
-    for (size_t i = d->count; i > 0; i--)
-        if (!stack_find(s, live_name(d->live[i - 1]))) {
-            say("%s is not in %s any more: ending it", live_name(d->live[i - 1]), s->path);
-            live_close(d->live[i - 1]);
+    d->stack = s;
+    for (size_t i = d->count; i > 0; i--) {
+        struct live *l = d->live[i - 1];
+
+        if (!stack_find(s, live_name(l)) && !live_is_closing(l)) {
+            say("%s is not in %s any more: ending it", live_name(l), s->path);
+            live_close(l);
         }
+    }
     for (size_t i = 0; i < s->functions; i++) {
         struct live *l = find(d, s->function[i].name);
 
-        if (l)
+        if (l && !live_is_closing(l))
             live_update(l, s, &s->function[i], name);
-        else
+        else if (!l)
             start_new(d, s, &s->function[i]);
     }
 }
@@ -214,8 +231,8 @@ static void watch_stack(struct dev *d, const struct stack *s)
     struct texts files = {0};
 
     texts_add(d->arena, &files, path_clean(d->arena, s->path));
-    watch_open(&d->watch, &d->loop, on_stack_changed, d);
-    watch_set(&d->watch, &none, &files, &none);
+    watcher_open(&d->watch, &d->loop, on_stack_changed, d);
+    watcher_set(&d->watch, &none, &files, &none);
 }
 
 /* --- the command ---------------------------------------------------------------------------------
@@ -269,8 +286,7 @@ static const char *temp_dir(void)
 static int run(const void *options, const struct texts *operands, struct bd_arena *a)
 {
     const struct dev_options *o = options;
-    struct dev d = {
-        .arena = a, .options = o, .names = operands, .next_port = o->port ? (int)o->port : PORT};
+    struct dev d = {.arena = a, .options = o, .names = operands};
     char *folder = bd_arena_printf(a, "%s/bandog-dev-XXXXXX", temp_dir());
     struct bd_error err, ignored;
     struct stack s;
@@ -289,6 +305,7 @@ static int run(const void *options, const struct texts *operands, struct bd_aren
     d.place = (struct live_place){
         .loop = &d.loop, .arena = a, .folder = folder, .on_closed = on_closed, .data = &d};
     console_open(&d.loop);
+    d.stack = &s;
     failed = serve(&d, &s, &err);
     if (failed)
         complain("%s", err.text);

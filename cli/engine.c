@@ -31,7 +31,8 @@ int engine_find(struct bd_arena *a, const char **ret, struct bd_error *err)
 int engine_watchdog_image(struct bd_arena *a, const char *engine, const char **ret_image,
                           struct bd_error *err)
 {
-    struct bd_slice program = blob_fwatchdog(), output;
+    struct bd_slice program = blob_fwatchdog();
+    struct process_output output;
     /* No key has been drawn, so the hash is the same each time. */
     const char *image = bd_arena_printf(a, "bandog-watchdog:%016" PRIx64, bd_hash(program));
     const char *const inspect[] = {engine, "image", "inspect", image, NULL};
@@ -44,7 +45,7 @@ int engine_watchdog_image(struct bd_arena *a, const char *engine, const char **r
             &(struct process){.argv = import, .input = archive_of(a, "fwatchdog", 0755, program)},
             &output, err);
     if (status > 0)
-        return bd_fail(err, "%s import %s: %s", engine, image, output.p);
+        return bd_fail(err, "%s import %s: %s", engine, image, output.err.p);
     *ret_image = image;
     return status;
 }

@@ -65,6 +65,12 @@ const char *path_clean(struct bd_arena *a, const char *path)
     return clean;
 }
 
+bool path_is_below(const char *path)
+{
+    return *path != '/' && strcmp(path, ".") != 0 && strcmp(path, "..") != 0 &&
+           strncmp(path, "../", 3) != 0;
+}
+
 bool path_exists(const char *path)
 {
     struct stat st;
@@ -132,50 +138,64 @@ static int write_all(int fd, struct bd_slice text)
     return 0;
 }
 
-/* Removes it where it cannot be written as a whole. */
-static int write_new(const char *path, struct bd_slice text, mode_t mode, struct bd_error *err)
+/* `name` is the one for the user. Removes it where it cannot be written as a whole. */
+static int write_new(const char *path, const char *name, struct bd_slice text, mode_t mode,
+                     struct bd_error *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode), failed;
 
     if (fd < 0)
-        return bd_fail(err, "create %s: %s", path, strerror(errno));
-    if (write_all(fd, text)) {
-        bd_fail(err, "write %s: %s", path, strerror(errno));
-        close(fd);
-        unlink(path);
-        return -1;
-    }
-    if (close(fd)) {
-        bd_fail(err, "write %s: %s", path, strerror(errno));
-        unlink(path);
-        return -1;
-    }
-    return 0;
+        return bd_fail(err, "create %s: %s", name, strerror(errno));
+    failed = write_all(fd, text) ? errno : 0;
+    if (close(fd) && !failed)
+        failed = errno;
+    if (!failed)
+        return 0;
+    unlink(path);
+    return bd_fail(err, "write %s: %s", name, strerror(failed));
 }
 
 int file_create(const char *path, struct bd_slice text, mode_t mode, struct bd_error *err)
 {
-    return write_new(path, text, mode, err);
+    return write_new(path, path, text, mode, err);
 }
 
-int file_write(const char *path, struct bd_slice text, mode_t mode, struct bd_error *err)
+const char *path_beside(struct bd_arena *a, const char *path)
 {
-    char beside[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash + 1 - path) : 0;
+
+    return bd_arena_printf(a, "%.*s.bandog.%d~", folder, path, (int)getpid());
+}
+
+static int write_beside(const char *path, const char *name, const char *beside,
+                        struct bd_slice text, mode_t mode, struct bd_error *err)
+{
     struct stat st;
 
-    if (realpath(path, real)) /* what a link points to is replaced, not the link */
-        path = real;
-    if ((size_t)snprintf(beside, sizeof(beside), "%s.%d~", path, (int)getpid()) >= sizeof(beside))
-        return bd_fail(err, "%s: the path is too long", path);
     unlink(beside);
-    if (write_new(beside, text, mode, err))
+    if (write_new(beside, name, text, mode, err))
         return -1;
     if ((stat(path, &st) == 0 && chmod(beside, st.st_mode & 07777)) || rename(beside, path)) {
-        bd_fail(err, "write %s: %s", path, strerror(errno));
+        bd_fail(err, "write %s: %s", name, strerror(errno));
         unlink(beside);
         return -1;
     }
     return 0;
+}
+
+int file_write(const char *path, struct bd_slice text, mode_t mode, struct bd_error *err)
+{
+    char *real = realpath(path, NULL); /* what a link points to is replaced, not the link */
+    struct bd_arena a;
+    int failed;
+
+    bd_arena_init(&a);
+    failed = write_beside(real ? real : path, path, path_beside(&a, real ? real : path), text, mode,
+                          err);
+    bd_arena_release(&a);
+    free(real);
+    return failed;
 }
 
 int folder_make(const char *path, mode_t mode, struct bd_error *err)
@@ -271,8 +291,12 @@ static int walk_entry(struct walk *w, const char *name, int depth)
         return bd_fail(w->err, "%s: the path is too long", w->path);
     if (++w->entries > ENTRIES_MAX)
         return bd_fail(w->err, "%s: more than %d files", w->path, ENTRIES_MAX);
-    if (stat(w->path, &st))
-        return bd_fail(w->err, "%s: %s", w->path, strerror(errno));
+    if (stat(w->path, &st)) {
+        if (errno != ENOENT || (path_exists(w->path) && strncmp(name, ".#", 2) != 0))
+            return bd_fail(w->err, "%s: %s", w->path, strerror(errno));
+        w->path[len] = '\0'; /* it has just gone, or it is Emacs' sign that it edits a file */
+        return 0;
+    }
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return bd_fail(w->err, "%s is neither a file nor a folder", w->path);
     result = w->found(w->self, w->path + w->root, S_ISDIR(st.st_mode), st.st_mode & 07777, w->err);

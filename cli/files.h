@@ -19,8 +19,17 @@ const char *path_join(struct bd_arena *a, const char *folder, const char *name);
  * followed. */
 const char *path_clean(struct bd_arena *a, const char *path);
 
+/* Of a clean path: is it inside of the folder that it is relative to, and not that itself? */
+bool path_is_below(const char *path);
+
 bool path_exists(const char *path);
 bool path_is_folder(const char *path);
+
+/*
+ * The path of a file in the same folder that is to take its place: hidden, ours alone, and no
+ * longer than that of a file with a short name.
+ */
+const char *path_beside(struct bd_arena *a, const char *path);
 
 /* Its text, at most `max` bytes. A NUL stands behind it, which is not counted. */
 int file_read(struct bd_arena *a, const char *path, size_t max, struct bd_slice *ret,
@@ -44,7 +53,8 @@ int folder_remove(const char *path, struct bd_error *err);
 /*
  * Calls `found` for everything below `root`, sorted by bytes, folders before what is in them.
  * `path` is relative to root; `is_folder` and `mode` are those of what a symbolic link points to. A
- * broken link is an error. Stops with the first value that is not 0 and returns it.
+ * broken link is an error, but for those that Emacs leaves beside a file it edits, ".#FILE". Stops
+ * with the first value that is not 0 and returns it.
  */
 int folder_walk(const char *root,
                 int (*found)(void *self, const char *path, bool is_folder, mode_t mode,

@@ -202,8 +202,8 @@ static int set_initial(const struct reading *r)
     return status;
 }
 
-int flags_parse(const struct command *c, int argc, char **argv, void *ret_options,
-                struct texts *ret_operands, struct bd_arena *a)
+int flags_read(const struct command *c, int argc, char **argv, void *ret_options,
+               struct texts *ret_operands, struct bd_arena *a)
 {
     struct reading r = {c, argv, argv + argc, ret_options, ret_operands, a};
     bool options_end = false;
@@ -228,7 +228,7 @@ static void help_words(const struct flag *f)
         printf("%s%s", w == f->words ? ": " : ", ", *w);
 }
 
-void flags_help(const struct flag *rows)
+void flags_explain(const struct flag *rows)
 {
     for (const struct flag *f = rows; f && f->name; f++) {
         char left[64];

@@ -46,10 +46,10 @@ struct command;
  * `argv` are not copied. Returns 0, or EXIT_USAGE after a complaint that names the option and what
  * is allowed.
  */
-int flags_parse(const struct command *c, int argc, char **argv, void *ret_options,
-                struct texts *ret_operands, struct bd_arena *a);
+int flags_read(const struct command *c, int argc, char **argv, void *ret_options,
+               struct texts *ret_operands, struct bd_arena *a);
 
 /* The options' part of --help, on stdout. */
-void flags_help(const struct flag *rows);
+void flags_explain(const struct flag *rows);
 
 #endif

@@ -7,16 +7,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "parent.h"
 
 #define TERM_S 2 /* from SIGTERM to SIGKILL */
 
 bool guard_is_meant(int argc, char **argv)
 {
-    return argc == 2 && strcmp(argv[0], GUARD_ARGV0) == 0;
+    return argc == 3 && strcmp(argv[0], GUARD_ARGV0) == 0;
 }
 
 static void run(const char *command, const sigset_t *mask)
@@ -28,7 +29,7 @@ static void run(const char *command, const sigset_t *mask)
     _exit(127);
 }
 
-/* Waits for the command's end, in which the whole group ends. */
+/* Waits for the command's end. What it leaves running stays, unless it was told to end. */
 static int watch(pid_t pid, const sigset_t *set)
 {
     struct timespec patience = {.tv_sec = TERM_S};
@@ -38,7 +39,7 @@ static int watch(pid_t pid, const sigset_t *set)
     while (waitpid(pid, &status, WNOHANG) != pid) {
         int number = ending ? sigtimedwait(set, NULL, &patience) : sigwaitinfo(set, NULL);
 
-        if (number == SIGCHLD)
+        if (number == SIGCHLD || (number < 0 && errno == EINTR)) /* stopped, and continued */
             continue;
         if (number > 0 || errno == EAGAIN)
             kill(-pid, ending ? SIGKILL : SIGTERM);
@@ -60,7 +61,8 @@ int guard_become(char **argv)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, &before);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (parent_is_gone(argv[2]))
+        return 1;
     pid = fork();
     if (pid < 0) {
         fprintf(stderr, "cannot fork: %s\n", strerror(errno));

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* What argv[0] must be; argv[1] is for `sh -c`. */
+/* What argv[0] must be; argv[1] is for `sh -c`, argv[2] the process that starts it. */
 #define GUARD_ARGV0 "bandog:sh"
 
 bool guard_is_meant(int argc, char **argv);

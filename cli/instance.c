@@ -27,7 +27,7 @@ struct probe {
     struct instance *i; /* NULL: nobody waits for the answer */
     uv_connect_t connect;
     uv_write_t write;
-    char answer[64];
+    char question[128], answer[64];
     size_t len;
 };
 
@@ -210,15 +210,18 @@ static void on_probe_written(uv_write_t *write, int err)
 
 static void on_probe_connected(uv_connect_t *connect, int err)
 {
-    static char question[] =
-        "GET /_/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
     struct probe *p = BD_CONTAINER(connect, struct probe, connect);
-    uv_buf_t buf = uv_buf_init(question, sizeof(question) - 1);
+    uv_buf_t buf;
 
-    if (err || !p->i || !p->i->plan.asks_ready)
-        probe_ended(p, !err);
-    else if (uv_write(&p->write, (uv_stream_t *)&p->tcp, &buf, 1, on_probe_written) ||
-             uv_read_start((uv_stream_t *)&p->tcp, on_probe_alloc, on_probe_read))
+    if (err || !p->i) {
+        probe_ended(p, false);
+        return;
+    }
+    snprintf(p->question, sizeof(p->question),
+             "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", p->i->plan.probe);
+    buf = uv_buf_init(p->question, (unsigned)strlen(p->question));
+    if (uv_write(&p->write, (uv_stream_t *)&p->tcp, &buf, 1, on_probe_written) ||
+        uv_read_start((uv_stream_t *)&p->tcp, on_probe_alloc, on_probe_read))
         probe_ended(p, false);
 }
 
@@ -239,7 +242,7 @@ static void ask(struct instance *i)
 struct instance *instance_start(uv_loop_t *loop, const struct instance_plan *plan)
 {
     struct instance *i = calloc(1, sizeof(*i));
-    char *argv[] = {WATCHDOG_ARGV0, NULL};
+    char parent[16], *argv[] = {WATCHDOG_ARGV0, parent, NULL};
     struct task_plan watchdog = {
         .file = "/proc/self/exe",
         .argv = argv,
@@ -254,6 +257,7 @@ struct instance *instance_start(uv_loop_t *loop, const struct instance_plan *pla
 
     if (!i)
         abort();
+    snprintf(parent, sizeof(parent), "%d", (int)getpid());
     i->plan = *plan;
     i->plan.environment = NULL;
     i->loop = loop;

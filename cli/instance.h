@@ -22,7 +22,7 @@ struct instance_plan {
     char **environment; /* "NAME=VALUE" */
     int listener;       /* a socket that listens on 127.0.0.1; taken over */
     int port;           /* its port */
-    bool asks_ready;    /* GET /_/ready says when it is, else a connection does (mode=classic) */
+    const char *probe;  /* the path that is answered with 200 once it is ready */
     void (*on_ready)(struct instance *i, void *data);
     /* `reason`: how it ended, "exit status 1". */
     void (*on_ended)(struct instance *i, const char *reason, void *data);
@@ -30,8 +30,8 @@ struct instance_plan {
 };
 
 /*
- * Never NULL; neither callback comes from inside this call. The name must live until on_ended, the
- * rest of the plan until it returns.
+ * Never NULL; neither callback comes from inside this call. The name and the probe must live until
+ * on_ended, the rest of the plan until it returns.
  */
 struct instance *instance_start(uv_loop_t *loop, const struct instance_plan *plan);
 

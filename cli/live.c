@@ -4,6 +4,7 @@
 #include "live.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,11 +26,10 @@
 #include "process.h"
 #include "slots.h"
 #include "task.h"
-#include "watch.h"
+#include "watcher.h"
 
 #define DOCKERFILE_BYTES_MAX (1 << 20)
-#define LIVED_MS                                                                                   \
-    1000 /* an instance that has served so long is started again when it ends by itself */
+#define LIVED_MS 1000 /* who has served so long is started again when it ends by itself */
 
 enum phase {
     RESTING,    /* for a change */
@@ -57,15 +57,16 @@ struct live {
     unsigned slot;      /* of this round */
     const char *folder; /* the slot's */
     const char *install_key;
-    unsigned rounds;
 
     struct front front;
-    struct watch watch;
-    struct task *task; /* of INSTALLING and BUILDING */
+    struct watcher watch;
+    struct bd_arena watched; /* its texts */
+    struct task *task;       /* of INSTALLING and BUILDING */
     struct instance *current, *next;
     uint64_t ready_at; /* of current */
     struct slots slots;
-    unsigned instances; /* those that have not ended */
+    struct instance *running[SLOTS]; /* those that have not ended, by their slot */
+    unsigned instances;              /* how many */
     bool was_ready;
     bool front_closed;
 };
@@ -81,13 +82,10 @@ static void close_when_over(struct live *l);
 static void rest(struct live *l)
 {
     l->phase = RESTING;
-    if (l->closing) {
+    if (l->closing)
         close_when_over(l);
-    } else if (l->again) {
-        l->again = false;
-        memcpy(l->changed, l->next_change, sizeof(l->changed));
+    else if (l->again)
         begin(l);
-    }
 }
 
 /* This round has come to nothing. */
@@ -122,6 +120,8 @@ static void go(struct live *l, const char *changed)
         l->next = NULL;
         instance_stop(next);
         rest(l);
+    } else if (l->phase == BUILDING) {
+        task_kill(l->task, SIGTERM); /* nobody wants what it makes */
     }
 }
 
@@ -194,9 +194,10 @@ static void watch(struct live *l)
     static const char *const build_side[] = {BUILD_FOLDER, TEMPLATE_FOLDER};
     const struct texts but = {(const char **)(void *)build_side, 2};
     struct texts trees = {0}, files = {0};
-    struct bd_arena *a = l->place->arena; /* the watch outlives the round */
+    struct bd_arena before = l->watched, *a = &l->watched;
     const struct function *f = l->function;
 
+    bd_arena_init(a);
     if (f->handler)
         texts_add(a, &trees, path_clean(a, f->handler));
     if (f->lang && !template_is_dockerfile(f->lang) &&
@@ -209,7 +210,8 @@ static void watch(struct live *l)
     }
     for (size_t i = 0; i < f->environment_files.count; i++)
         texts_add(a, &files, path_clean(a, f->environment_files.text[i]));
-    watch_set(&l->watch, &trees, &files, &but);
+    watcher_set(&l->watch, &trees, &files, &but);
+    bd_arena_release(&before);
     if (!l->watch.complete)
         warn("%s: not every folder can be watched (fs.inotify.max_user_watches): some changes will "
              "not be seen",
@@ -217,7 +219,7 @@ static void watch(struct live *l)
     l->watch.complete = true;
 }
 
-static void on_change(struct watch *w, const char *name)
+static void on_change(struct watcher *w, const char *name)
 {
     go(w->data, name);
 }
@@ -256,7 +258,8 @@ static void on_task_ended(struct task *t, const char *reason)
 
 static void run(struct live *l, enum phase phase, const char *command)
 {
-    char *argv[] = {GUARD_ARGV0, bd_arena_copy(&l->arena, bd_slice_of(command)), NULL};
+    char *parent = bd_arena_printf(&l->arena, "%d", (int)getpid());
+    char *argv[] = {GUARD_ARGV0, bd_arena_copy(&l->arena, bd_slice_of(command)), parent, NULL};
     struct task_plan plan = {
         .file = "/proc/self/exe",
         .argv = argv,
@@ -294,7 +297,8 @@ static void begin(struct live *l)
 {
     struct bd_error err;
 
-    l->rounds++;
+    l->again = false;
+    memcpy(l->changed, l->next_change, sizeof(l->changed));
     bd_arena_clear(&l->arena);
     if (!l->current)
         front_set_excuse(&l->front, NULL); /* who calls now is answered by what comes */
@@ -336,13 +340,18 @@ static int listen_on_loopback(int *ret_port)
     return -1;
 }
 
-/* The environment and the private folder of the next instance. */
+/* Of an instance: for its socket and its lock file. */
+static void own_folder(const struct live *l, unsigned slot, char ret[PATH_MAX])
+{
+    snprintf(ret, PATH_MAX, "%s/%d.%u", l->place->folder, l->front.port, slot);
+}
+
 static int prepare(struct live *l, struct bd_error *err)
 {
-    const char *own =
-        bd_arena_printf(&l->arena, "%s/%d.%u", l->place->folder, l->front.port, l->rounds);
+    char *own = bd_arena_alloc(&l->arena, PATH_MAX);
     struct bd_slice text;
 
+    own_folder(l, l->slot, own);
     if (folder_make(own, 0700, err) || dockerfile(l, &text, err))
         return -1;
     return dev_environment(&l->arena, l->function, l->template, text, own, &l->environment, err);
@@ -398,26 +407,38 @@ static void current_ended(struct live *l, const char *reason)
                          bd_arena_printf(&l->arena, "%s has ended: %s", l->function->name, reason));
 }
 
+/* A place has become free. */
+static void go_on(struct live *l)
+{
+    if (l->closing)
+        close_when_over(l);
+    else if (l->phase == CROWDED || (l->phase == STOPPING && l->again))
+        begin(l);
+    else if (l->phase == STOPPING && l->instances == 0)
+        start(l);
+}
+
 static void on_ended(struct instance *i, const char *reason, void *data)
 {
     struct live *l = data;
-    bool was_current = i == l->current, was_next = i == l->next;
+    unsigned slot = instance_slot(i);
+    struct bd_error ignored;
+    char own[PATH_MAX];
 
     l->instances--;
-    l->slots.used[instance_slot(i)] = false;
+    l->slots.used[slot] = false;
+    l->running[slot] = NULL;
     front_drop_target(&l->front, instance_port(i));
-    if (was_current)
+    own_folder(l, slot, own);
+    folder_remove(own, &ignored);
+    if (i == l->current) {
         current_ended(l, reason);
-    if (was_next) {
+    } else if (i == l->next) {
         l->next = NULL;
         fail(l, reason);
+        return;
     }
-    if (l->phase == STOPPING && !l->closing)
-        start(l);
-    else if (l->phase == CROWDED && !l->closing)
-        begin(l);
-    else if (l->closing)
-        close_when_over(l);
+    go_on(l);
 }
 
 static void start(struct live *l)
@@ -439,10 +460,10 @@ static void start(struct live *l)
         return;
     }
     if (l->instances > 0 && !l->environment.is_movable) { /* two cannot have the same address */
-        l->phase = STOPPING;
-        front_set_target(&l->front, 0); /* who comes waits */
-        if (l->current)
+        front_set_target(&l->front, 0);                   /* who comes waits */
+        if (l->current && l->phase != STOPPING)
             instance_stop(l->current);
+        l->phase = STOPPING;
         return;
     }
     plan.listener = listen_on_loopback(&plan.port);
@@ -450,12 +471,13 @@ static void start(struct live *l)
         fail(l, bd_arena_printf(&l->arena, "no socket: %s", strerror(errno)));
         return;
     }
-    plan.asks_ready = strcmp(l->environment.mode, "classic") != 0;
+    /* classic-watchdog has no /_/ready, and that path is the function's */
+    plan.probe = strcmp(l->environment.mode, "classic") == 0 ? "/_/health" : "/_/ready";
     plan.environment = dev_environment_rows(&l->arena, &l->environment.rows);
     l->phase = STARTING;
     l->instances++;
     l->slots.used[l->slot] = true;
-    l->next = instance_start(l->place->loop, &plan);
+    l->next = l->running[l->slot] = instance_start(l->place->loop, &plan);
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -473,6 +495,7 @@ int live_open(const struct live_place *p, const struct stack *s, const struct fu
     l->function = f;
     l->colour = c;
     bd_arena_init(&l->arena);
+    bd_arena_init(&l->watched);
     if (slots_open(&l->slots, f->name, err))
         return UV_EBUSY;
     failed = front_open(&l->front, p->loop, port);
@@ -480,7 +503,7 @@ int live_open(const struct live_place *p, const struct stack *s, const struct fu
         slots_close(&l->slots);
         return failed;
     }
-    watch_open(&l->watch, p->loop, on_change, l);
+    watcher_open(&l->watch, p->loop, on_change, l);
     *ret = l;
     return 0;
 }
@@ -500,9 +523,12 @@ void live_start(struct live *l)
 void live_update(struct live *l, const struct stack *s, const struct function *f,
                  const char *changed)
 {
+    bool same = function_is_equal(l->function, f) && texts_are_equal(&l->stack->copy, &s->copy);
+
     l->stack = s;
     l->function = f;
-    go(l, changed);
+    if (!same || !l->current) /* what it lacked may be there now */
+        go(l, changed);
 }
 
 const char *live_name(const struct live *l)
@@ -515,6 +541,11 @@ int live_port(const struct live *l)
     return l->front.port;
 }
 
+bool live_is_closing(const struct live *l)
+{
+    return l->closing;
+}
+
 static void close_when_over(struct live *l)
 {
     if (l->front_closed || l->instances > 0 || l->task)
@@ -523,21 +554,36 @@ static void close_when_over(struct live *l)
     front_close(&l->front);
     slots_close(&l->slots);
     bd_arena_release(&l->arena);
+    bd_arena_release(&l->watched);
     l->place->on_closed(l, l->place->data);
 }
 
-void live_close(struct live *l)
+/* Those that have been told to end are hurried. */
+static void hurry(struct live *l)
 {
-    if (!l->closing) {
-        l->closing = true;
-        watch_close(&l->watch);
-        front_stop_listening(&l->front);
-    }
-    if (l->task)
-        task_kill(l->task, SIGTERM);
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        if (l->running[slot])
+            instance_stop(l->running[slot]);
+}
+
+static void close_gently(struct live *l)
+{
+    l->closing = true;
+    watcher_close(&l->watch);
+    front_stop_listening(&l->front);
     if (l->next)
         instance_stop(l->next);
     if (l->current)
         instance_stop(l->current);
+}
+
+void live_close(struct live *l)
+{
+    if (l->closing)
+        hurry(l);
+    else
+        close_gently(l);
+    if (l->task)
+        task_kill(l->task, SIGTERM);
     close_when_over(l);
 }

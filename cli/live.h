@@ -41,14 +41,15 @@ int live_check(const struct live *l, struct bd_error *err);
 
 void live_start(struct live *l);
 
-/* The stack file has changed: this is what it says now. */
+/* The stack file has changed: this is what it says now. Without effect when that is the same. */
 void live_update(struct live *l, const struct stack *s, const struct function *f,
                  const char *changed);
 
 const char *live_name(const struct live *l);
 int live_port(const struct live *l);
+bool live_is_closing(const struct live *l);
 
-/* Ends its calls, then itself; on_closed comes last, from a later turn of the loop. Told again it
+/* Ends its calls, then itself; on_closed comes last, perhaps from inside this call. Told again it
  * hurries. */
 void live_close(struct live *l);
 

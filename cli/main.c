@@ -33,7 +33,7 @@ static int help(const struct command *c)
     if (c->details)
         printf("\n%s", c->details);
     printf("\nOptions:\n");
-    flags_help(c->flags);
+    flags_explain(c->flags);
     return EXIT_OK;
 }
 
@@ -55,7 +55,7 @@ static int run(const struct command *c, int argc, char **argv, struct bd_arena *
     if (wants_help(argc, argv))
         return help(c);
     memset(options, 0, c->bytes + 1);
-    status = flags_parse(c, argc, argv, options, &operands, a);
+    status = flags_read(c, argc, argv, options, &operands, a);
     return status ? status : c->run(options, &operands, a);
 }
 

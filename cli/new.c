@@ -5,10 +5,14 @@
  * behind.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "assembly.h"
@@ -23,6 +27,10 @@
 #include "template_table.h"
 
 #define GATEWAY "http://127.0.0.1:8080"
+
+#ifndef RENAME_NOREPLACE /* of <linux/fs.h>, which musl is without */
+#define RENAME_NOREPLACE 1
+#endif
 
 struct new_options {
     const char *lang, *handler, *prefix, *gateway, *append, *file, *output;
@@ -222,7 +230,19 @@ static int plan_ignore(struct bd_arena *a, struct plan *p, struct bd_error *err)
     return 0;
 }
 
-/* The folder is filled beside its place and then put there. */
+/* Fails with EEXIST when that is there, even as an empty folder. */
+static int rename_to_new(const char *from, const char *to)
+{
+    if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS) /* not every file system can */
+        return -1;
+    if (mkdir(to, 0777))
+        return -1;
+    return rename(from, to); /* over an empty folder, which is ours */
+}
+
+/* The folder is filled beside its place and then put there, if nothing has come there meanwhile. */
 static int create_folder(struct bd_arena *a, const struct template *t, const char *folder,
                          struct bd_error *err)
 {
@@ -242,24 +262,34 @@ static int create_folder(struct bd_arena *a, const struct template *t, const cha
         folder_remove(beside, &ignored);
         return -1;
     }
-    if (path_exists(folder) || rename(beside, folder)) {
-        bd_fail(err, "create %s: %s", folder, strerror(path_exists(folder) ? EEXIST : errno));
+    if (rename_to_new(beside, folder)) {
+        bd_fail(err, "create %s: %s", folder, strerror(errno));
         folder_remove(beside, &ignored);
         return -1;
     }
     return 0;
 }
 
-/* The uppermost folder of the path that is not there, or the path itself. */
-static const char *first_missing(struct bd_arena *a, const char *path)
+/* How many of the folders above it are there. */
+static size_t folders_there(struct bd_arena *a, const char *path)
 {
-    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        const char *above = bd_arena_copy(a, (struct bd_slice){path, (size_t)(slash - path)});
+    size_t n = 0;
 
-        if (!path_exists(above))
-            return above;
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+        n += path_exists(bd_arena_copy(a, (struct bd_slice){path, (size_t)(slash - path)}));
+    return n;
+}
+
+/* Takes away those above it but for the first `there`, as far as they are empty. */
+static void remove_folders_above(struct bd_arena *a, const char *path, size_t there)
+{
+    char *above = bd_arena_copy(a, bd_slice_of(path)), *slash;
+
+    while ((slash = strrchr(above, '/')) && slash > above) {
+        *slash = '\0';
+        if (folders_there(a, above) < there || rmdir(above))
+            return;
     }
-    return path;
 }
 
 static int write_stack(const struct plan *p, struct bd_error *err)
@@ -271,11 +301,16 @@ static int write_stack(const struct plan *p, struct bd_error *err)
 static int carry_out(struct bd_arena *a, const struct template *t, const struct plan *p,
                      struct bd_error *err)
 {
-    const char *ours = first_missing(a, p->folder);
+    size_t there = folders_there(a, p->folder);
+    int failed = create_folder(a, t, p->folder, err);
     struct bd_error ignored;
 
-    if (create_folder(a, t, p->folder, err) || write_stack(p, err)) {
-        folder_remove(ours, &ignored);
+    if (!failed && write_stack(p, err)) {
+        folder_remove(p->folder, &ignored);
+        failed = -1;
+    }
+    if (failed) {
+        remove_folders_above(a, p->folder, there);
         return -1;
     }
     if (p->ignore && file_write(".gitignore", bd_slice_of(p->ignore), 0666, &ignored))
@@ -314,6 +349,17 @@ static void report(const struct new_options *o, const struct function *f, const 
         say("Next: bandog dev -f %s %s", p->stack_path, f->name);
 }
 
+/* One at a time: what is added to the stack file must be added to what it says now. Until we end.
+ */
+static int lock_project(struct bd_error *err)
+{
+    int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || flock(fd, LOCK_EX))
+        return bd_fail(err, "lock the working folder: %s", strerror(errno));
+    return 0;
+}
+
 static int create(struct bd_arena *a, const struct new_options *o, const char *name,
                   struct bd_error *err)
 {
@@ -332,7 +378,8 @@ static int create(struct bd_arena *a, const struct new_options *o, const char *n
         .requests = {o->cpu_request, o->memory_request},
     };
 
-    if (template_find(a, lang, &t, err) || plan_stack(a, o, &f, &p, err) || plan_ignore(a, &p, err))
+    if (lock_project(err) || template_find(a, lang, &t, err) || plan_stack(a, o, &f, &p, err) ||
+        plan_ignore(a, &p, err))
         return -1;
     if (path_exists(folder))
         return bd_fail(err, "folder: %s already exists", folder);

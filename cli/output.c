@@ -110,6 +110,11 @@ void output_hold(bool on)
     }
 }
 
+bool output_is_held(void)
+{
+    return held;
+}
+
 void output_print(const char *name, int width, enum colour c, struct bd_slice line)
 {
     FILE *out = say_out();

@@ -43,6 +43,7 @@ void output_close(struct output *o);
 
 /* While it is on no pipe is read. */
 void output_hold(bool on);
+bool output_is_held(void);
 
 /* Prints "NAME | line" on stdout, the name `width` wide and in colour. */
 void output_print(const char *name, int width, enum colour c, struct bd_slice line);

@@ -17,19 +17,19 @@
 
 extern char **environ;
 
-/* What goes through the pipes. */
-struct exchange {
-    int in, out;           /* ours; -1: closed */
-    struct bd_slice input; /* still to be written */
-    char *output;
+/* What comes through a pipe. */
+struct collected {
+    int fd; /* -1: closed */
+    char *text;
     size_t len;
 };
 
-static void close_pair(int *fd)
-{
-    close(fd[0]);
-    close(fd[1]);
-}
+/* What goes through the pipes. */
+struct exchange {
+    int in;                /* -1: closed */
+    struct bd_slice input; /* still to be written */
+    struct collected out, err;
+};
 
 static void finish(int *fd)
 {
@@ -51,32 +51,36 @@ static void feed(struct exchange *x)
         finish(&x->in); /* it need not read all of it */
 }
 
-static void drain(struct exchange *x)
+static void drain(struct collected *c)
 {
     char rest[4096];
-    bool full = x->len == PROCESS_OUTPUT_MAX;
-    ssize_t n = full ? read(x->out, rest, sizeof(rest))
-                     : read(x->out, x->output + x->len, PROCESS_OUTPUT_MAX - x->len);
+    bool full = c->len == PROCESS_OUTPUT_MAX;
+    ssize_t n = full ? read(c->fd, rest, sizeof(rest))
+                     : read(c->fd, c->text + c->len, PROCESS_OUTPUT_MAX - c->len);
 
     if (n < 0 && errno == EINTR)
         return;
     if (n <= 0)
-        finish(&x->out);
+        finish(&c->fd);
     else if (!full)
-        x->len += (size_t)n;
+        c->len += (size_t)n;
 }
 
 static void talk(struct exchange *x)
 {
-    while (x->in >= 0 || x->out >= 0) {
-        struct pollfd fds[2] = {{.fd = x->in, .events = POLLOUT}, {.fd = x->out, .events = POLLIN}};
+    while (x->in >= 0 || x->out.fd >= 0 || x->err.fd >= 0) {
+        struct pollfd fds[3] = {{.fd = x->in, .events = POLLOUT},
+                                {.fd = x->out.fd, .events = POLLIN},
+                                {.fd = x->err.fd, .events = POLLIN}};
 
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 3, -1) < 0 && errno != EINTR)
             return;
         if (x->in >= 0 && fds[0].revents)
             feed(x);
-        if (x->out >= 0 && fds[1].revents)
-            drain(x);
+        if (x->out.fd >= 0 && fds[1].revents)
+            drain(&x->out);
+        if (x->err.fd >= 0 && fds[2].revents)
+            drain(&x->err);
     }
 }
 
@@ -90,7 +94,7 @@ static int wait_for(pid_t pid)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static int spawn(const struct process *p, int in, int out, pid_t *ret_pid)
+static int spawn(const struct process *p, const int *fd, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -98,10 +102,8 @@ static int spawn(const struct process *p, int in, int out, pid_t *ret_pid)
     int err;
 
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, 1);
-    if (!p->pass_errors)
-        posix_spawn_file_actions_adddup2(&actions, out, 2);
+    for (int i = 0; i < (p->pass_errors ? 2 : 3); i++)
+        posix_spawn_file_actions_adddup2(&actions, fd[i], i);
     if (p->folder)
         posix_spawn_file_actions_addchdir_np(&actions, p->folder);
     posix_spawnattr_init(&attr);
@@ -116,43 +118,75 @@ static int spawn(const struct process *p, int in, int out, pid_t *ret_pid)
     return err;
 }
 
-int process_run(struct bd_arena *a, const struct process *p, struct bd_slice *ret_output,
+/* Three pipes: ours[0] is for writing, the others are for reading. */
+static int open_pipes(int *ours, int *theirs)
+{
+    for (int i = 0; i < 3; i++) {
+        int fd[2];
+
+        if (pipe2(fd, O_CLOEXEC)) {
+            int err = errno;
+
+            while (i-- > 0) {
+                close(ours[i]);
+                close(theirs[i]);
+            }
+            return err;
+        }
+        ours[i] = fd[i == 0];
+        theirs[i] = fd[i != 0];
+    }
+    return 0;
+}
+
+static void collect(struct collected *c, int fd)
+{
+    *c = (struct collected){.fd = fd, .text = malloc(PROCESS_OUTPUT_MAX)};
+    if (!c->text)
+        abort();
+}
+
+static struct bd_slice text_of(struct bd_arena *a, struct collected *c)
+{
+    struct bd_slice text;
+
+    while (c->len > 0 && strchr(" \t\r\n", c->text[c->len - 1]))
+        c->len--;
+    text = (struct bd_slice){bd_arena_copy(a, (struct bd_slice){c->text, c->len}), c->len};
+    free(c->text);
+    return text;
+}
+
+int process_run(struct bd_arena *a, const struct process *p, struct process_output *ret_output,
                 struct bd_error *err)
 {
     struct exchange x = {.input = p->input};
-    int in[2], out[2], failed, status;
+    struct process_output output;
+    int ours[3], theirs[3], status, failed = open_pipes(ours, theirs);
     pid_t pid;
 
-    if (pipe2(in, O_CLOEXEC))
-        return bd_fail(err, "pipe: %s", strerror(errno));
-    if (pipe2(out, O_CLOEXEC)) {
-        close_pair(in);
-        return bd_fail(err, "pipe: %s", strerror(errno));
+    if (failed)
+        return bd_fail(err, "pipe: %s", strerror(failed));
+    failed = spawn(p, theirs, &pid);
+    for (int i = 0; i < 3; i++) {
+        close(theirs[i]);
+        if (failed)
+            close(ours[i]);
     }
-    failed = spawn(p, in[0], out[1], &pid);
-    close(in[0]);
-    close(out[1]);
-    if (failed) {
-        close(in[1]);
-        close(out[0]);
+    if (failed)
         return bd_fail(err, "cannot run %s: %s", p->argv[0], strerror(failed));
-    }
-    x.in = in[1];
-    x.out = out[0];
-    x.output = malloc(PROCESS_OUTPUT_MAX);
-    if (!x.output)
-        abort();
+    x.in = ours[0];
+    collect(&x.out, ours[1]);
+    collect(&x.err, ours[2]);
     fcntl(x.in, F_SETFL, O_NONBLOCK);
     if (p->input.len == 0)
         finish(&x.in);
     talk(&x);
     status = wait_for(pid);
-    while (x.len > 0 && strchr(" \t\r\n", x.output[x.len - 1]))
-        x.len--;
+    output.out = text_of(a, &x.out);
+    output.err = text_of(a, &x.err);
     if (ret_output)
-        *ret_output =
-            (struct bd_slice){bd_arena_copy(a, (struct bd_slice){x.output, x.len}), x.len};
-    free(x.output);
+        *ret_output = output;
     return status;
 }
 

@@ -15,15 +15,19 @@ struct process {
     const char *const *argv; /* NULL-terminated; the program is looked up in PATH */
     const char *folder;      /* to run in; NULL: ours */
     struct bd_slice input;   /* its stdin */
-    bool pass_errors;        /* its stderr is ours; else it is collected with stdout */
+    bool pass_errors;        /* its stderr is ours; else it is collected */
+};
+
+/* What it printed. A NUL stands behind each, blanks at its end are cut off. */
+struct process_output {
+    struct bd_slice out, err; /* err: empty with pass_errors */
 };
 
 /*
  * Runs it to its end. Returns its exit status, 128 plus the signal that ended it, or -1 with `err`
- * when it could not be started. `ret_output` may be NULL; a NUL stands behind it, and blanks at its
- * end are cut off.
+ * when it could not be started. `ret_output` may be NULL.
  */
-int process_run(struct bd_arena *a, const struct process *p, struct bd_slice *ret_output,
+int process_run(struct bd_arena *a, const struct process *p, struct process_output *ret_output,
                 struct bd_error *err);
 
 /* The absolute path of a program as a shell would find it: in PATH, or where it is when it has a

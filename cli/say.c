@@ -111,6 +111,19 @@ void warn(const char *format, ...)
     va_end(args);
 }
 
+void note(const char *format, ...)
+{
+    char text[LINE_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fflush(out);
+    tame_put(err, bd_slice_of(text), TAME_ALL);
+    putc('\n', err);
+}
+
 int say_close(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

@@ -40,6 +40,9 @@ void say_in(enum colour c, const char *format, ...) __attribute__((format(printf
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A line on stderr as it is. */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Flushes stdout: EXIT_FAILED with a complaint when something could not be written, else `status`.
  */
 int say_close(int status);

@@ -11,6 +11,7 @@
 #include "match.h"
 #include "say.h"
 #include "substitute.h"
+#include "template.h"
 
 static const char *const top_keys[] = {"version", "provider", "functions", "configuration", NULL};
 static const char *const provider_keys[] = {"name", "gateway", "network", NULL};
@@ -105,10 +106,12 @@ static void read_templates(struct reader *r, const struct node *n, struct stack 
         node_check_keys(r, n->item[i], template_keys, UNKNOWN_WARNS);
         node_text(r, node_get(n->item[i], "name"), "name", &t->name);
         node_text(r, node_get(n->item[i], "source"), "source", &t->source);
-        if (t->name)
-            s->templates++;
-        else
+        if (!t->name)
             node_error(r, n->item[i], "a template needs a name");
+        else if (!template_name_is_safe(t->name))
+            node_error(r, n->item[i], "\"%s\" cannot be a template's name", t->name);
+        else
+            s->templates++;
     }
 }
 
@@ -210,6 +213,36 @@ struct function *stack_find(const struct stack *s, const char *name)
         if (strcmp(s->function[i].name, name) == 0)
             return &s->function[i];
     return NULL;
+}
+
+static bool text_is_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool resources_are_equal(const struct resources *a, const struct resources *b)
+{
+    return text_is_equal(a->cpu, b->cpu) && text_is_equal(a->memory, b->memory);
+}
+
+bool function_is_equal(const struct function *a, const struct function *b)
+{
+    return text_is_equal(a->name, b->name) && text_is_equal(a->lang, b->lang) &&
+           text_is_equal(a->handler, b->handler) && text_is_equal(a->image, b->image) &&
+           text_is_equal(a->fprocess, b->fprocess) && text_is_equal(a->namespace, b->namespace) &&
+           text_is_equal(a->platforms, b->platforms) && a->skip_build == b->skip_build &&
+           a->readonly_root_filesystem == b->readonly_root_filesystem &&
+           pairs_are_equal(&a->environment, &b->environment) &&
+           texts_are_equal(&a->environment_files, &b->environment_files) &&
+           texts_are_equal(&a->secrets, &b->secrets) &&
+           texts_are_equal(&a->constraints, &b->constraints) &&
+           texts_are_equal(&a->build_options, &b->build_options) &&
+           pairs_are_equal(&a->labels, &b->labels) &&
+           pairs_are_equal(&a->annotations, &b->annotations) &&
+           pairs_are_equal(&a->build_args, &b->build_args) &&
+           pairs_are_equal(&a->build_secrets, &b->build_secrets) &&
+           resources_are_equal(&a->limits, &b->limits) &&
+           resources_are_equal(&a->requests, &b->requests);
 }
 
 static int read_environment_file(struct bd_arena *a, const char *path, struct pairs *ret,

@@ -66,6 +66,9 @@ int stack_read(struct bd_arena *a, const char *path, bool substitute, struct sta
 /* NULL when there is none of that name. */
 struct function *stack_find(const struct stack *s, const char *name);
 
+/* Do both say the same? Where they stand in the file does not matter. */
+bool function_is_equal(const struct function *a, const struct function *b);
+
 /*
  * The function's environment as a deployment gets it: the stack file's own, then each environment
  * file over it.

@@ -16,14 +16,14 @@ const char *const tag_words[] = {"latest", "sha", "branch", "describe", "digest"
 
 static int git(struct bd_arena *a, const char *const *argv, const char **ret, struct bd_error *err)
 {
-    struct bd_slice output;
+    struct process_output output;
     int status = process_run(a, &(struct process){.argv = argv}, &output, err);
 
     if (status < 0)
         return -1;
     if (status)
-        return bd_fail(err, "git says: %s", output.p);
-    *ret = output.p;
+        return bd_fail(err, "git says: %s", output.err.p);
+    *ret = output.out.p;
     return 0;
 }
 
@@ -125,6 +125,15 @@ static int check(struct bd_arena *a, const char **tag, struct bd_error *err)
     return 0;
 }
 
+/* What an engine takes for no option, and for one word. The rest it says better. */
+static bool is_reference(const char *image)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@+[]";
+
+    return !strchr("-._/:@+]", *image) && image[strspn(image, allowed)] == '\0';
+}
+
 int tag_image(struct bd_arena *a, const struct function *f, const char *how, const char **ret,
               struct bd_error *err)
 {
@@ -133,6 +142,8 @@ int tag_image(struct bd_arena *a, const struct function *f, const char *how, con
 
     if (!f->image || !*f->image)
         return bd_fail(err, "function %s has no image", f->name);
+    if (!is_reference(f->image))
+        return bd_fail(err, "function %s: \"%s\" cannot be an image's name", f->name, f->image);
     image = image_name(a, f->image);
     if (strcmp(how, "latest") == 0) {
         *ret = image;

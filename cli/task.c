@@ -56,7 +56,10 @@ static void on_output_closed(struct output *o)
 
 static void on_grace(uv_timer_t *timer)
 {
-    stop_waiting(timer->data);
+    if (output_is_held()) /* the moment is for reading */
+        uv_timer_start(timer, on_grace, OUTPUT_GRACE_MS, 0);
+    else
+        stop_waiting(timer->data);
 }
 
 static void on_exit_status(uv_process_t *process, int64_t status, int signal_number)

@@ -88,6 +88,17 @@ static void read_options(struct reader *r, const struct node *n, struct template
         read_option(r, n->item[i], &t->option[t->options++]);
 }
 
+/* Paths that are below the function's folder, cleaned. */
+static void read_paths(struct reader *r, const struct node *n, const char *what, struct texts *ret)
+{
+    node_texts(r, n, what, ret);
+    for (size_t i = 0; i < ret->count; i++) {
+        ret->text[i] = path_clean(r->arena, ret->text[i]);
+        if (!path_is_below(ret->text[i]))
+            node_error(r, n, "%s: each path must be below the function's folder", what);
+    }
+}
+
 static void read_dev(struct reader *r, const struct node *n, struct dev_section *dev)
 {
     const struct node *install = node_get(n, "install");
@@ -97,11 +108,11 @@ static void read_dev(struct reader *r, const struct node *n, struct dev_section 
     node_check_keys(r, n, dev_keys, UNKNOWN_FAILS);
     node_pairs(r, node_get(n, "requires"), "requires", &dev->requires);
     node_text(r, node_get(n, "build"), "build", &dev->build);
-    node_texts(r, node_get(n, "keep"), "keep", &dev->keep);
+    read_paths(r, node_get(n, "keep"), "keep", &dev->keep);
     node_pairs(r, node_get(n, "environment"), "environment", &dev->environment);
     if (node_is_map(r, install, "install")) {
         node_check_keys(r, install, install_keys, UNKNOWN_FAILS);
-        node_texts(r, node_get(install, "files"), "files", &dev->install_files);
+        read_paths(r, node_get(install, "files"), "files", &dev->install_files);
         node_text(r, node_get(install, "run"), "run", &dev->install);
     }
 }
@@ -110,7 +121,7 @@ static void check_handler_folder(struct reader *r, const struct node *n, struct 
 {
     node_text(r, n, "handler_folder", &t->handler_folder);
     t->handler_folder = path_clean(r->arena, t->handler_folder);
-    if (*t->handler_folder == '/' || strncmp(t->handler_folder, "..", 2) == 0)
+    if (!path_is_below(t->handler_folder))
         node_error(r, n, "handler_folder must be below the template's folder");
 }
 
@@ -149,8 +160,7 @@ static int load(struct bd_arena *a, struct template *t, bool *ret_found, struct 
                      err);
 }
 
-/* A name is one step of a path. */
-static bool is_safe(const char *name)
+bool template_name_is_safe(const char *name)
 {
     return *name && *name != '.' && !strchr(name, '/');
 }
@@ -164,7 +174,7 @@ int template_find(struct bd_arena *a, const char *name, struct template *ret, st
                          .handler_folder = "function"};
     bool found = false;
 
-    if (is_safe(name)) {
+    if (template_name_is_safe(name)) {
         if (path_is_folder(t.folder) && load(a, &t, &found, err))
             return -1;
         if (!found && path_is_folder(t.folder))
@@ -205,7 +215,7 @@ static void names_on_disk(struct bd_arena *a, struct texts *names)
     struct dirent *d;
 
     while (dir && (d = readdir(dir)))
-        if (is_safe(d->d_name) &&
+        if (template_name_is_safe(d->d_name) &&
             path_is_folder(bd_arena_printf(a, TEMPLATE_FOLDER "/%s", d->d_name)))
             texts_add(a, names, bd_arena_copy(a, bd_slice_of(d->d_name)));
     if (dir)

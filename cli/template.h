@@ -54,6 +54,9 @@ struct template
 /* The template that needs no files: the function's folder has a Dockerfile of its own. */
 bool template_is_dockerfile(const char *lang);
 
+/* One step of a path that is not hidden: what may stand for a folder below ./template. */
+bool template_name_is_safe(const char *name);
+
 int template_find(struct bd_arena *a, const char *name, struct template *ret, struct bd_error *err);
 
 /* All of them, sorted by name. One that cannot be read is complained about and left out. */

@@ -30,17 +30,18 @@ struct pulling {
     struct texts names;       /* of folders below template/ */
 };
 
-static int run_git(struct pulling *p, const char *const *argv, const char **ret,
+/* `what` is its command. git itself has said why on stderr. */
+static int run_git(struct pulling *p, const char *what, const char *const *argv, const char **ret,
                    struct bd_error *err)
 {
-    struct bd_slice output;
+    struct process_output output;
     int status =
         process_run(p->arena, &(struct process){.argv = argv, .pass_errors = true}, &output, err);
 
     if (status > 0)
-        return bd_fail(err, "git %s failed", argv[1]);
+        return bd_fail(err, "git %s failed", what);
     if (ret && !status)
-        *ret = output.p;
+        *ret = output.out.p;
     return status;
 }
 
@@ -101,9 +102,10 @@ static int clone(struct pulling *p, const char *to, struct bd_error *err)
     texts_add(p->arena, &argv, "--");
     texts_add(p->arena, &argv, p->source);
     texts_add(p->arena, &argv, to);
-    if (run_git(p, argv.text, NULL, err) || (commit && run_git(p, checkout, NULL, err)))
+    if (run_git(p, "clone", argv.text, NULL, err) ||
+        (commit && run_git(p, "checkout", checkout, NULL, err)))
         return -1;
-    return run_git(p, parse, &p->sha, err);
+    return run_git(p, "rev-parse", parse, &p->sha, err);
 }
 
 static int split_source(struct pulling *p, struct bd_error *err)
@@ -121,8 +123,6 @@ static int split_source(struct pulling *p, struct bd_error *err)
     if (!path_is_folder(p->source) && !is_url(p->source))
         return bd_fail(err, "the repository URL must be a valid git repo uri, or a folder: %s",
                        p->source);
-    if (path_is_folder(p->source) && p->ref) /* git takes a relative one as it is meant */
-        p->source = path_join(p->arena, ".", p->source);
     return 0;
 }
 
@@ -278,10 +278,11 @@ int template_pull(struct bd_arena *a, const struct pull *pull, struct texts *ret
     struct bd_error ignored;
     int failed;
 
+    if (pull->as && !template_name_is_safe(pull->as))
+        return bd_fail(err, "\"%s\" cannot be a template's name", pull->as);
     if (split_source(&p, err))
         return -1;
-    fprintf(stderr, "Fetching templates from %s%s%s\n", p.source, p.ref ? " " : "",
-            p.ref ? p.ref : "");
+    note("Fetching templates from %s%s%s", p.source, p.ref ? " " : "", p.ref ? p.ref : "");
     if (path_is_folder(p.source) && !p.ref) {
         p.folder = p.source;
         return pull_from(&p, ret_names, err);

@@ -40,6 +40,16 @@ bool texts_have(const struct texts *t, const char *text)
     return false;
 }
 
+bool texts_are_equal(const struct texts *a, const struct texts *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->text[i], b->text[i]) != 0)
+            return false;
+    return true;
+}
+
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -111,6 +121,17 @@ const char *pairs_get(const struct pairs *p, const char *name)
     const struct pair *row = find(p, name);
 
     return row ? row->value : NULL;
+}
+
+bool pairs_are_equal(const struct pairs *a, const struct pairs *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->row[i].name, b->row[i].name) != 0 ||
+            strcmp(a->row[i].value, b->row[i].value) != 0)
+            return false;
+    return true;
 }
 
 static int compare_pairs(const void *a, const void *b)

@@ -29,6 +29,7 @@ struct pairs {
 void texts_add(struct bd_arena *a, struct texts *t, const char *text);
 void texts_add_all(struct bd_arena *a, struct texts *t, const struct texts *more);
 bool texts_have(const struct texts *t, const char *text);
+bool texts_are_equal(const struct texts *a, const struct texts *b);
 
 /* Sorted by bytes, each only once. */
 void texts_sort(struct texts *t);
@@ -45,6 +46,9 @@ void pairs_set_all(struct bd_arena *a, struct pairs *p, const struct pairs *more
 
 /* NULL when it is not there. */
 const char *pairs_get(const struct pairs *p, const char *name);
+
+/* In the same order, too. */
+bool pairs_are_equal(const struct pairs *a, const struct pairs *b);
 
 /* Sorted by the bytes of the names. */
 void pairs_sort(struct pairs *p);

@@ -32,6 +32,7 @@ static int on_request_end(llhttp_t *parser)
     struct traffic *t = parser->data;
 
     t->in_request = false;
+    t->lost = t->lost || !llhttp_should_keep_alive(parser);
     return 0;
 }
 
@@ -66,6 +67,7 @@ static int on_response_end(llhttp_t *parser)
     }
     t->waiting--;
     t->heads >>= 1;
+    t->lost = t->lost || !llhttp_should_keep_alive(parser);
     return 0;
 }
 

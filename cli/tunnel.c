@@ -16,7 +16,7 @@
 #define ANSWER_MAX (FRONT_EXCUSE_MAX + 256)
 
 enum state {
-    WAITING, /* for a target */
+    WAITING, /* for a target; with an excuse, for something to refuse */
     DIALING, /* for the link */
     OPEN,    /* for bytes, of both sides */
     ENDING,  /* for the client to close: nothing more is sent to it */
@@ -41,12 +41,13 @@ struct tunnel {
     enum state state;
     struct wire *client, *link; /* link: NULL unless DIALING, OPEN, ENDING */
     int port;                   /* of the link */
-    bool used;                  /* the link has been given bytes */
+    size_t early;               /* bytes in the client's buffer that there was nobody to give to */
     struct traffic traffic;
     char answer[ANSWER_MAX]; /* of our own, when there is nobody else to give one */
 };
 
 static void dial(struct tunnel *t);
+static void go_on(struct tunnel *t);
 static void leave(struct tunnel *t);
 static bool may_leave(const struct tunnel *t);
 static void refuse(struct tunnel *t, const char *why);
@@ -184,8 +185,27 @@ static void client_ended(struct tunnel *t)
     uv_read_stop((uv_stream_t *)&t->client->tcp);
     if (t->state == OPEN)
         wire_finish(t->link); /* half closed: the answer may still come */
-    else if (t->state == ENDING && !t->client->writing)
+    else if (t->state != ENDING || !t->client->writing)
         tunnel_close(t);
+}
+
+/* The client's bytes, as far as they fit, wait with it. */
+static void client_is_early(struct tunnel *t, size_t len)
+{
+    t->early = len;
+    uv_read_stop((uv_stream_t *)&t->client->tcp);
+    if (t->state == WAITING)
+        go_on(t);
+}
+
+static void client_sent(struct tunnel *t, size_t len)
+{
+    if (t->state != OPEN) {
+        client_is_early(t, len);
+        return;
+    }
+    traffic_request(&t->traffic, t->client->buf, len);
+    wire_send(t->client, t->link, len);
 }
 
 static void link_ended(struct tunnel *t)
@@ -216,9 +236,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         else
             tunnel_close(t);
     } else if (is_client) {
-        traffic_request(&t->traffic, w->buf, (size_t)n);
-        t->used = true;
-        wire_send(w, t->link, (size_t)n);
+        client_sent(t, (size_t)n);
     } else {
         traffic_response(&t->traffic, w->buf, (size_t)n);
         if (wire_send(w, t->client, (size_t)n) && may_leave(t))
@@ -241,10 +259,9 @@ static void on_connected(uv_connect_t *connect, int err)
         t->state = OPEN;
         uv_tcp_nodelay(&w->tcp, 1);
         wire_read(t->link);
-        if (t->client->ended)
-            wire_finish(t->link);
-        else
-            wire_read(t->client);
+        wire_read(t->client);
+        if (t->early > 0)
+            client_sent(t, t->early);
     }
 }
 
@@ -252,7 +269,6 @@ static void dial(struct tunnel *t)
 {
     struct sockaddr_in address;
 
-    uv_read_stop((uv_stream_t *)&t->client->tcp);
     wire_drop(&t->link);
     traffic_init(&t->traffic);
     t->link = wire_new(t);
@@ -298,16 +314,17 @@ static void go_on(struct tunnel *t)
 {
     if (t->front->target)
         dial(t);
-    else if (*t->front->excuse)
+    else if (*t->front->excuse && t->early > 0)
         refuse(t, t->front->excuse);
 }
 
 /* To the new target, or to wait for it. */
 static void leave(struct tunnel *t)
 {
-    uv_read_stop((uv_stream_t *)&t->client->tcp);
     wire_drop(&t->link);
     t->state = WAITING;
+    if (t->early == 0)
+        wire_read(t->client);
     go_on(t);
 }
 
@@ -333,6 +350,7 @@ void tunnel_accept(struct front *f)
         return;
     }
     uv_tcp_nodelay(&t->client->tcp, 1);
+    wire_read(t->client);
     go_on(t);
 }
 

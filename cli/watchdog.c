@@ -10,16 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "blobs.h"
+#include "parent.h"
 
 extern char **environ;
 
 bool watchdog_is_meant(int argc, char **argv)
 {
-    return argc > 0 && strcmp(argv[0], WATCHDOG_ARGV0) == 0;
+    return argc == 2 && strcmp(argv[0], WATCHDOG_ARGV0) == 0;
 }
 
 static int fail(const char *what)
@@ -44,13 +44,14 @@ int watchdog_become(char **argv)
         program.p += n > 0 ? n : 0;
         program.len -= n > 0 ? (size_t)n : 0;
     }
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM)) /* it takes its function with it, a SIGKILL would not */
-        return fail("prctl");
+    if (parent_is_gone(argv[1])) /* SIGTERM: it takes its function with it, a SIGKILL would not */
+        return 1;
     snprintf(path, sizeof(path), "%d", (int)getpid());
     setenv("LISTEN_PID", path, 1); /* sd_listen_fds(3) */
     setenv("LISTEN_FDS", "1", 1);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     argv[0] = "fwatchdog";
+    argv[1] = NULL;
     execve(path, argv, environ);
     return fail(path);
 }

@@ -99,8 +99,20 @@ def test_broken_settings(project):
     project.functions["hello"]["environment"] = {"mode": "nonsense"}
     assert "does not start" in d.refused("hello", project.write_stack)
     assert d.text("hello") == "one\n"
+    assert d.restarts("hello") == []
     project.functions["hello"]["environment"] = {}
     d.after("hello", project.write_stack)
+    assert d.text("hello") == "one\n"
+
+
+def test_broken_settings_from_the_start(project):
+    """It must not be called ready for the moment until fwatchdog has read them."""
+    project.function("hello", "echo one\n", environment={"mode": "nonsense"})
+    d = project.dev()
+    d.complained("^bandog: hello: does not start")
+    assert not d.matches(d.out, "is ready")
+    del project.functions["hello"]["environment"]
+    project.write_stack()
     assert d.text("hello") == "one\n"
 
 
@@ -109,7 +121,7 @@ def test_broken_stack_file(hello, project):
     project.write("stack.yml", "functions: [\n")
     hello.complained(r"stack\.yml:")
     assert hello.text("hello") == "one\n"
-    hello.after("hello", project.write, "stack.yml", good.replace("functions:", "# repaired\nfunctions:"))
+    project.write("stack.yml", good.replace("functions:", "# repaired\nfunctions:"))
     assert hello.text("hello") == "one\n"
     hello.write("hello/handler.sh", "echo two\n")
     assert hello.text("hello") == "two\n"

@@ -15,7 +15,7 @@ DOCUMENT = REPO / "docs" / "getting-started.md"
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 SERVER = re.compile(r"^bandog dev\b.*$", re.M)
 READY = re.compile(r"^\S+ is ready: curl ", re.M)
-AGAIN = re.compile(r"^\S+ is ready again after ", re.M)
+AGAIN = re.compile(r"^\S+ is ready(: curl | again after )", re.M)
 IGNORED = {"build", ".git", "__pycache__", "node_modules"}
 ALONE = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 

@@ -1,12 +1,12 @@
 /*
- * watch.h - tells when something below some paths changes
+ * watcher.h - tells when something below some paths changes
  *
  * inotify(7) by libuv, one watch for each folder. What editors and version control leave beside
- * files is not told (watch_is_ignored). Changes that come close together are told once, a moment
+ * files is not told (watcher_ignores). Changes that come close together are told once, a moment
  * after the last.
  */
-#ifndef BANDOG_CLI_WATCH_H
-#define BANDOG_CLI_WATCH_H
+#ifndef BANDOG_CLI_WATCHER_H
+#define BANDOG_CLI_WATCHER_H
 
 #include <stdbool.h>
 #include <uv.h>
@@ -15,9 +15,10 @@
 #include "bandog/queue.h"
 #include "texts.h"
 
-#define WATCH_SETTLE_MS 20 /* a save by rename is one event, by writing in place some */
+#define WATCHER_SETTLE_MS 20  /* a save by rename is one event, by writing in place some */
+#define WATCHER_LATEST_MS 200 /* after the first, also when a file is written all the time */
 
-struct watch {
+struct watcher {
     uv_timer_t settle;
     uv_loop_t *loop;
     struct texts trees, files; /* as they were given; of the owner */
@@ -25,26 +26,27 @@ struct watch {
     struct bd_queue folders;
     size_t count;      /* of them */
     bool complete;     /* every folder could be watched */
+    uint64_t since;    /* the first change that was not told yet came; 0: there is none */
     char changed[256]; /* the last name of what has changed and was not told yet */
-    void (*on_change)(struct watch *w, const char *name);
+    void (*on_change)(struct watcher *w, const char *name);
     void *data;
 };
 
 /* "x.swp", "x~", ".git", "__pycache__", "node_modules", ... */
-bool watch_is_ignored(const char *name);
+bool watcher_ignores(const char *name);
 
 /* `w` must stay until the loop has ended. */
-void watch_open(struct watch *w, uv_loop_t *loop,
-                void (*on_change)(struct watch *w, const char *name), void *data);
+void watcher_open(struct watcher *w, uv_loop_t *loop,
+                  void (*on_change)(struct watcher *w, const char *name), void *data);
 
 /*
  * What is to be watched from now on: folders with all below them, and single files or folders by
  * their name. What is not there is waited for in the folder where it would be. The texts are not
  * copied.
  */
-void watch_set(struct watch *w, const struct texts *trees, const struct texts *files,
-               const struct texts *but);
+void watcher_set(struct watcher *w, const struct texts *trees, const struct texts *files,
+                 const struct texts *but);
 
-void watch_close(struct watch *w);
+void watcher_close(struct watcher *w);
 
 #endif

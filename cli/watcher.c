@@ -1,7 +1,7 @@
 /*
- * watch.c - see watch.h
+ * watcher.c - see watcher.h
  */
-#include "watch.h"
+#include "watcher.h"
 
 #include <dirent.h>
 #include <fnmatch.h>
@@ -19,7 +19,7 @@
 struct folder {
     uv_fs_event_t event;      /* first */
     struct bd_queue of_watch; /* of none once it is closing */
-    struct watch *watch;
+    struct watcher *watch;
     bool wanted; /* while they are gone through */
     bool whole;  /* every name in it counts; else those in watch->files do */
     bool is_top; /* of a tree */
@@ -29,7 +29,7 @@ struct folder {
     char path[];
 };
 
-bool watch_is_ignored(const char *name)
+bool watcher_ignores(const char *name)
 {
     static const char *const patterns[] = {
         "*~",    "*.swp",         "*.swx", "*.swo",   ".#*",          "#*#",
@@ -42,15 +42,16 @@ bool watch_is_ignored(const char *name)
     return false;
 }
 
-static void refresh(struct watch *w);
+static void refresh(struct watcher *w);
 
 static void on_settled(uv_timer_t *timer)
 {
-    struct watch *w = timer->data;
+    struct watcher *w = timer->data;
     char name[sizeof(w->changed)];
 
     memcpy(name, w->changed, sizeof(name));
     w->changed[0] = '\0';
+    w->since = 0;
     refresh(w);
     w->on_change(w, name);
 }
@@ -75,7 +76,7 @@ static bool matters(const struct folder *f, const char *name)
     if (f->is_top && texts_have(&f->watch->but, name))
         return false;
     if (f->whole)
-        return !watch_is_ignored(name);
+        return !watcher_ignores(name);
     if (strcmp(f->path, ".") == 0)
         snprintf(path, sizeof(path), "%s", name);
     else
@@ -93,7 +94,8 @@ static const char *base_of(const char *path)
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status)
 {
     struct folder *f = (struct folder *)event;
-    struct watch *w = f->watch;
+    struct watcher *w = f->watch;
+    uint64_t now, latest;
 
     (void)events;
     if (!w || status < 0)
@@ -105,7 +107,15 @@ static void on_event(uv_fs_event_t *event, const char *name, int events, int sta
         return;
     /* The last one: who saves beside a file and renames ends with the file's own name. */
     snprintf(w->changed, sizeof(w->changed), "%s", name ? name : f->path);
-    uv_timer_start(&w->settle, on_settled, WATCH_SETTLE_MS, 0);
+    now = uv_now(w->loop);
+    if (w->since == 0)
+        w->since = now;
+    latest = w->since + WATCHER_LATEST_MS;
+    uv_timer_start(&w->settle, on_settled,
+                   now + WATCHER_SETTLE_MS < latest ? WATCHER_SETTLE_MS
+                   : now < latest                   ? latest - now
+                                                    : 0,
+                   0);
 }
 
 static void on_folder_closed(uv_handle_t *handle)
@@ -121,7 +131,7 @@ static void folder_close(struct folder *f)
     uv_close((uv_handle_t *)&f->event, on_folder_closed);
 }
 
-static struct folder *find(struct watch *w, const char *path)
+static struct folder *find(struct watcher *w, const char *path)
 {
     for (struct bd_queue *q = w->folders.next; q != &w->folders; q = q->next) {
         struct folder *f = BD_CONTAINER(q, struct folder, of_watch);
@@ -132,7 +142,7 @@ static struct folder *find(struct watch *w, const char *path)
     return NULL;
 }
 
-static void want(struct watch *w, const char *path, bool whole, bool is_top)
+static void want(struct watcher *w, const char *path, bool whole, bool is_top)
 {
     struct folder *f = find(w, path);
     size_t len = strlen(path) + 1;
@@ -167,7 +177,7 @@ static void want(struct watch *w, const char *path, bool whole, bool is_top)
     f->is_top = f->is_top || is_top;
 }
 
-static void want_tree(struct watch *w, const char *path, int depth)
+static void want_tree(struct watcher *w, const char *path, int depth)
 {
     DIR *dir = depth <= DEPTH_MAX && w->count < FOLDERS_MAX ? opendir(path) : NULL;
     struct dirent *d;
@@ -181,7 +191,7 @@ static void want_tree(struct watch *w, const char *path, int depth)
     want(w, path, true, depth == 0);
     while ((d = readdir(dir))) {
         if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-            watch_is_ignored(d->d_name) || (depth == 0 && texts_have(&w->but, d->d_name)))
+            watcher_ignores(d->d_name) || (depth == 0 && texts_have(&w->but, d->d_name)))
             continue;
         if ((size_t)snprintf(below, sizeof(below), "%s/%s", path, d->d_name) < sizeof(below) &&
             stat(below, &st) == 0 && S_ISDIR(st.st_mode))
@@ -191,7 +201,7 @@ static void want_tree(struct watch *w, const char *path, int depth)
 }
 
 /* The folder in which a file is, or, as long as that is not there, the next one above it. */
-static void want_above(struct watch *w, const char *path)
+static void want_above(struct watcher *w, const char *path)
 {
     char above[PATH_MAX];
     char *slash;
@@ -208,7 +218,7 @@ static void want_above(struct watch *w, const char *path)
     want(w, ".", false, false);
 }
 
-static void refresh(struct watch *w)
+static void refresh(struct watcher *w)
 {
     struct bd_queue *q;
 
@@ -229,17 +239,17 @@ static void refresh(struct watch *w)
     }
 }
 
-void watch_open(struct watch *w, uv_loop_t *loop,
-                void (*on_change)(struct watch *w, const char *name), void *data)
+void watcher_open(struct watcher *w, uv_loop_t *loop,
+                  void (*on_change)(struct watcher *w, const char *name), void *data)
 {
-    *w = (struct watch){.loop = loop, .complete = true, .on_change = on_change, .data = data};
+    *w = (struct watcher){.loop = loop, .complete = true, .on_change = on_change, .data = data};
     bd_queue_init(&w->folders);
     uv_timer_init(loop, &w->settle);
     w->settle.data = w;
 }
 
-void watch_set(struct watch *w, const struct texts *trees, const struct texts *files,
-               const struct texts *but)
+void watcher_set(struct watcher *w, const struct texts *trees, const struct texts *files,
+                 const struct texts *but)
 {
     w->trees = *trees;
     w->files = *files;
@@ -247,7 +257,7 @@ void watch_set(struct watch *w, const struct texts *trees, const struct texts *f
     refresh(w);
 }
 
-void watch_close(struct watch *w)
+void watcher_close(struct watcher *w)
 {
     while (!bd_queue_empty(&w->folders))
         folder_close(BD_CONTAINER(w->folders.next, struct folder, of_watch));
