@@ -31,8 +31,8 @@ void assembly_add(struct assembly *y, struct item item)
             memcpy(more, y->item, y->count * sizeof(*more));
         y->item = more;
     }
-    item.order = y->count;
     y->item[y->count++] = item;
+    y->item[y->count - 1].order = y->count;
 }
 
 /* --- planning -----------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ static int by_path(const void *a, const void *b)
     const struct item *x = a, *y = b;
     int order = strcmp(x->path, y->path);
 
-    return order ? order : x->order < y->order ? -1 : 1;
+    return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
 /* Sorted by path, of each path the last one. */
@@ -157,17 +157,15 @@ static void finish_plan(struct assembly *y)
     y->count = kept + 1;
 }
 
+/* Before all others, so that a file of such a name would win. */
 static void add_all_folders_above(struct assembly *y)
 {
     size_t count = y->count;
 
-    for (size_t i = 0; i < count; i++) { /* first, so that a file of such a name would win */
-        size_t order = y->count;
-
+    for (size_t i = 0; i < count; i++)
         add_folders_above(y, y->item[i].path);
-        for (; order < y->count; order++)
-            y->item[order].order = 0;
-    }
+    for (size_t i = count; i < y->count; i++)
+        y->item[i].order = 0;
 }
 
 int assembly_plan(struct assembly *y, const struct function *f, const struct template *t,
@@ -218,7 +216,7 @@ static int copy_content(int from, int to)
 /* The copy of a file on disk, new. */
 static int copy_new(const char *from, const char *to, mode_t mode, struct bd_error *err)
 {
-    int in = open(from, O_RDONLY | O_CLOEXEC), out, failed;
+    int in = open(from, O_RDONLY | O_CLOEXEC), out, failed, why;
 
     if (in < 0 && errno == ENOENT)
         return 0; /* it has gone since it was listed */
@@ -230,9 +228,13 @@ static int copy_new(const char *from, const char *to, mode_t mode, struct bd_err
         return bd_fail(err, "create %s: %s", to, strerror(errno));
     }
     failed = copy_content(in, out) || fchmod(out, mode);
-    if (close(out) || failed) {
-        failed = 1;
-        bd_fail(err, "copy %s to %s: %s", from, to, strerror(errno));
+    why = errno;
+    if (close(out) && !failed) {
+        failed = -1;
+        why = errno;
+    }
+    if (failed) {
+        bd_fail(err, "copy %s to %s: %s", from, to, strerror(why));
         unlink(to);
     }
     close(in);

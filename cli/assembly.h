@@ -27,7 +27,7 @@ struct item {
     bool is_folder;
     const char *from; /* the file on disk; NULL: its text is `content` */
     struct bd_slice content;
-    size_t order; /* the later ones win */
+    size_t order; /* of equal paths the last one wins; assembly_add() sets it */
 };
 
 struct assembly {

@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "files.h"
 #include "jobs.h"
+#include "slots.h"
 #include "tag.h"
 #include "template_pull.h"
 
@@ -105,21 +106,29 @@ int build_template(struct bd_arena *a, const struct stack *s, const struct funct
     *ret = template_is_dockerfile(f->lang) ? NULL : space;
     if (!*ret)
         return 0;
-    return template_pull_missing(a, s, f->lang, err) ? -1 : template_find(a, f->lang, space, err);
+    if (s && template_pull_missing(a, s, f->lang, err))
+        return -1;
+    return template_find(a, f->lang, space, err);
 }
 
-const char *build_folder(struct bd_arena *a, const struct function *f)
+/* "build/NAME" */
+static const char *build_folder(struct bd_arena *a, const struct function *f)
 {
     return bd_arena_printf(a, BUILD_FOLDER "/%s", f->name);
 }
 
-int build_assemble(struct bd_arena *a, const struct stack *s, const struct function *f,
-                   const struct template *t, const struct texts *extra, struct bd_error *err)
+/* Puts it together there, anew: the handler over the template, then the extra paths, those of the
+ * stack too. */
+static int assemble(struct bd_arena *a, const struct stack *s, const struct function *f,
+                    const struct template *t, const struct texts *extra, struct bd_error *err)
 {
     const char *folder = build_folder(a, f);
     struct texts all = *extra;
     struct assembly plan;
 
+    if (slots_are_used(f->name))
+        return bd_fail(err, "%s is run by bandog dev, which uses %s: end it first", f->name,
+                       folder);
     for (size_t i = 0; i < s->copy.count; i++)
         if (!texts_have(&all, s->copy.text[i]))
             texts_add(a, &all, s->copy.text[i]);
@@ -303,7 +312,7 @@ static int prepare(struct building *b, const struct function *f, struct bd_error
     bool wanted;
 
     if (build_template(a, &b->stack, f, &space, &t, err) ||
-        build_assemble(a, &b->stack, f, t, &b->options->copy, err))
+        assemble(a, &b->stack, f, t, &b->options->copy, err))
         return -1;
     if (!b->engine) {
         say("%s shrink-wrapped to %s", f->name, build_folder(a, f));

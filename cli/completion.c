@@ -48,6 +48,11 @@ static const struct command *find_command(const struct completing *c, int *ret_w
 
 static void offer(const struct completing *c, const char *prefix, const char *text)
 {
+    static const char safe[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-";
+
+    if (text[strspn(text, safe)]) /* a folder may be called anything, and a shell would heed it */
+        return;
     if (strncmp(text, c->typed + strlen(prefix), strlen(c->typed) - strlen(prefix)) == 0)
         printf("%s%s\n", prefix, text);
 }

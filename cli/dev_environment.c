@@ -32,7 +32,8 @@ static void inherit(struct bd_arena *a, struct pairs *to)
     }
 }
 
-int dev_free_port(void)
+/* A TCP port on this machine that nobody has at the moment; 0: there is none. */
+static int free_port(void)
 {
     struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
     socklen_t len = sizeof(address);
@@ -74,7 +75,7 @@ static void move_upstream(struct bd_arena *a, const struct template *t, const st
         pairs_set(a, &e->rows, names[i],
                   strncmp(url, "http+unix:", 10) == 0
                       ? bd_arena_printf(a, "http+unix://%s/function.sock", folder)
-                      : bd_arena_printf(a, "http://127.0.0.1:%d", dev_free_port()));
+                      : bd_arena_printf(a, "http://127.0.0.1:%d", free_port()));
     }
 }
 

@@ -36,7 +36,4 @@ int dev_environment(struct bd_arena *a, const struct function *f, const struct t
 /* "NAME=VALUE" rows, NULL-terminated. */
 char **dev_environment_rows(struct bd_arena *a, const struct pairs *rows);
 
-/* A TCP port on this machine that nobody has at the moment; 0: there is none. */
-int dev_free_port(void);
-
 #endif

@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define DEPTH_MAX 32
+#define VALUE_BYTES_MAX                                                                            \
+    (1 << 20) /* twice itself, and that twice: 40 lines would make 2^40 bytes                      \
+               */
+
 struct stage {
     const char *name; /* of FROM x AS name; NULL: none */
     struct pairs env, args;
@@ -17,6 +22,7 @@ struct reading {
     struct stage *stage;
     size_t stages, room;
     struct texts *args;
+    unsigned depth; /* of braces in braces */
 };
 
 static bool is_name(char c)
@@ -43,6 +49,8 @@ struct text {
 
 static void text_put(struct text *t, struct bd_slice s)
 {
+    if (t->len + s.len > VALUE_BYTES_MAX)
+        s.len = VALUE_BYTES_MAX - t->len;
     if (t->len + s.len >= t->room) {
         char *more;
 
@@ -76,10 +84,10 @@ static bool ends(const char *p, enum until until)
            (until == UNTIL_BRACE && *p == '}');
 }
 
-static const char *word(const struct reading *r, const char **line, enum until until);
+static const char *word(struct reading *r, const char **line, enum until until);
 
 /* `*text` is behind a dollar, and then behind the variable. */
-static const char *variable(const struct reading *r, const char **text)
+static const char *variable(struct reading *r, const char **text)
 {
     const char *p = *text, *value, *other;
     bool braces = *p == '{', is_other;
@@ -95,7 +103,9 @@ static const char *variable(const struct reading *r, const char **text)
     if (braces && *p) {
         is_other = p[0] == ':' && (p[1] == '-' || p[1] == '+') && (p[1] == '+') == (*value != '\0');
         p += p[0] == ':' && p[1] ? 2 : 0;
+        r->depth++;
         other = word(r, &p, UNTIL_BRACE);
+        r->depth--;
         value = is_other ? other : value;
         p += *p == '}';
     }
@@ -110,7 +120,7 @@ static bool is_escape(const char *p, char quote)
 }
 
 /* A text with its quotes taken off and its variables replaced. */
-static const char *word(const struct reading *r, const char **line, enum until until)
+static const char *word(struct reading *r, const char **line, enum until until)
 {
     struct text t = {.arena = r->arena};
     const char *p = *line;
@@ -124,7 +134,7 @@ static const char *word(const struct reading *r, const char **line, enum until u
         } else if (is_escape(p, quote)) {
             text_put(&t, (struct bd_slice){p + 1, 1});
             p += 2;
-        } else if (*p == '$' && quote != '\'') {
+        } else if (*p == '$' && quote != '\'' && r->depth < DEPTH_MAX) {
             p++;
             text_put(&t, bd_slice_of(variable(r, &p)));
         } else {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define FOLDERS_DEEP 64
+#define REMOVE_DEEP 256     /* each takes a descriptor */
 #define ENTRIES_MAX 1000000 /* two links to a folder above make 2^64 */
 
 const char *path_join(struct bd_arena *a, const char *folder, const char *name)
@@ -219,10 +220,12 @@ int folder_make(const char *path, mode_t mode, struct bd_error *err)
 /* Empties a folder; `fd` is taken over. */
 static int empty(int fd, int depth)
 {
-    DIR *dir = fd < 0 || depth > 4 * FOLDERS_DEEP ? NULL : fdopendir(fd);
+    DIR *dir = fd < 0 || depth > REMOVE_DEEP ? NULL : fdopendir(fd);
     struct dirent *d;
-    int failed = 0;
+    int failed = 0, why;
 
+    if (depth > REMOVE_DEEP)
+        errno = ELOOP;
     if (!dir) {
         if (fd >= 0)
             close(fd);
@@ -239,7 +242,9 @@ static int empty(int fd, int depth)
                   depth + 1) ||
             (unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR) && errno != ENOENT);
     }
+    why = errno;
     closedir(dir);
+    errno = why;
     return failed ? -1 : 0;
 }
 

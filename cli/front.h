@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "bandog/error.h"
 #include "bandog/queue.h"
 
 #define FRONT_EXCUSE_MAX 1024

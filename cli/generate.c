@@ -12,7 +12,6 @@
 
 #include "choice.h"
 #include "command.h"
-#include "match.h"
 #include "say.h"
 
 #define LEAST_REPLICAS "com.openfaas.scale.min"

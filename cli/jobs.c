@@ -15,6 +15,8 @@
 #include "tame.h"
 #include "task.h"
 
+#define SIGNALS 3
+
 extern char **environ;
 
 struct slot {
@@ -31,7 +33,7 @@ struct jobs {
     const struct jobs_options *options;
     struct job *next, *end;
     uv_loop_t loop;
-    uv_signal_t interrupts[2];
+    uv_signal_t interrupts[SIGNALS];
     struct slot *slot;
     size_t running, failed;
     int signal;
@@ -115,6 +117,7 @@ static void start(struct slot *s)
         .argv = (char **)(void *)s->job->argv.text,
         .environment = environment(s->jobs->arena, &s->job->environment),
         .folder = s->job->folder,
+        .own_session = true, /* the terminal's Ctrl-C is for us, who say it on */
         .on_line = on_line,
         .on_ended = on_ended,
         .data = s,
@@ -129,7 +132,7 @@ static void start(struct slot *s)
 
 static void jobs_end(struct jobs *j)
 {
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < SIGNALS; i++)
         if (!uv_is_closing((uv_handle_t *)&j->interrupts[i]))
             uv_close((uv_handle_t *)&j->interrupts[i], NULL);
 }
@@ -159,9 +162,9 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void watch_signals(struct jobs *j)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
+    static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(&j->loop, &j->interrupts[i]);
         j->interrupts[i].data = j;
         uv_signal_start(&j->interrupts[i], on_signal, numbers[i]);
@@ -198,7 +201,8 @@ size_t jobs_run(struct bd_arena *a, struct job *job, size_t count, const struct 
         slot_go_on(&j.slot[i]);
     }
     uv_run(&j.loop, UV_RUN_DEFAULT);
-    uv_loop_close(&j.loop);
+    if (uv_loop_close(&j.loop))
+        abort(); /* a handle was left open */
     *ret_signal = j.signal;
     if (j.failed)
         report(job, count, o->verb);

@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "bandog/arena.h"
-#include "bandog/error.h"
 #include "texts.h"
 
 struct job {
@@ -28,8 +27,8 @@ struct jobs_options {
 };
 
 /*
- * Runs them all, also after one has failed. Returns how many failed. After SIGINT or SIGTERM those
- * that run get the same and no more are started: `*ret_signal` is its number, else 0.
+ * Runs them all, also after one has failed. Returns how many failed. After SIGINT, SIGTERM or
+ * SIGHUP those that run get the same and no more are started: `*ret_signal` is its number, else 0.
  */
 size_t jobs_run(struct bd_arena *a, struct job *job, size_t count, const struct jobs_options *o,
                 int *ret_signal);

@@ -168,7 +168,8 @@ static int assemble(struct live *l, struct bd_error *err)
     struct assembly plan;
     size_t changed;
 
-    if (build_template(a, l->stack, l->function, &l->space, &l->template, err) ||
+    /* What would have to be fetched is not: that takes its time, in which nobody is served. */
+    if (build_template(a, NULL, l->function, &l->space, &l->template, err) ||
         check_requirements(l, a, l->template, err))
         return -1;
     l->folder = slots_folder(a, &l->slots, l->slot);
@@ -200,9 +201,11 @@ static void watch(struct live *l)
     bd_arena_init(a);
     if (f->handler)
         texts_add(a, &trees, path_clean(a, f->handler));
-    if (f->lang && !template_is_dockerfile(f->lang) &&
-        path_is_folder(bd_arena_printf(a, TEMPLATE_FOLDER "/%s", f->lang)))
-        texts_add(a, &trees, bd_arena_printf(a, TEMPLATE_FOLDER "/%s", f->lang));
+    if (f->lang && !template_is_dockerfile(f->lang)) {
+        const char *template = bd_arena_printf(a, TEMPLATE_FOLDER "/%s", f->lang);
+
+        texts_add(a, path_is_folder(template) ? &trees : &files, template);
+    }
     for (size_t i = 0; i < l->stack->copy.count; i++) {
         const char *path = path_clean(a, l->stack->copy.text[i]);
 

@@ -12,7 +12,6 @@
 
 #include "bandog/arena.h"
 #include "bandog/error.h"
-#include "bandog/queue.h"
 #include "say.h"
 #include "stack.h"
 

@@ -3,7 +3,6 @@
  */
 #include "match.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #define EDIT_LENGTH_MAX 64

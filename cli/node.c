@@ -9,7 +9,12 @@
 #include "match.h"
 #include "say.h"
 
-static void tell(struct reader *r, const struct node *at, void (*out)(const char *format, ...),
+static void tell(struct reader *r, const struct node *at,
+                 void (*out)(const char *format, ...) __attribute__((format(printf, 1, 2))),
+                 const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+
+static void tell(struct reader *r, const struct node *at,
+                 void (*out)(const char *format, ...) __attribute__((format(printf, 1, 2))),
                  const char *format, va_list args)
 {
     char text[2048];

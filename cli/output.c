@@ -16,6 +16,7 @@ int output_init(struct output *o, uv_loop_t *loop, uv_stdio_container_t *ret_std
     int err = uv_pipe_init(loop, &o->pipe, 0);
 
     o->len = 0;
+    o->is_cut = false;
     bd_queue_init(&o->of_all);
     ret_stdio->flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_WRITABLE_PIPE);
     ret_stdio->data.stream = (uv_stream_t *)&o->pipe;
@@ -53,12 +54,15 @@ static void lines(struct output *o)
     while ((end = memchr(at, '\n', left))) {
         size_t len = (size_t)(end - at);
 
-        o->on_line(o, (struct bd_slice){at, len > 0 && at[len - 1] == '\r' ? len - 1 : len});
+        if (len > 0 || !o->is_cut)
+            o->on_line(o, (struct bd_slice){at, len > 0 && at[len - 1] == '\r' ? len - 1 : len});
+        o->is_cut = false;
         left -= len + 1;
         at = end + 1;
     }
     if (left == sizeof(o->line)) {
         o->on_line(o, (struct bd_slice){at, left});
+        o->is_cut = true;
         left = 0;
     }
     memmove(o->line, at, left);
@@ -121,5 +125,5 @@ void output_print(const char *name, int width, enum colour c, struct bd_slice li
 
     fprintf(out, "%s%-*s |%s ", colour_on(c), width, name, colour_off());
     tame_put(out, line, TAME_TABS | TAME_COLOURS);
-    putc('\n', out);
+    fprintf(out, "%s\n", memchr(line.p, '\033', line.len) ? colour_off() : "");
 }

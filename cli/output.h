@@ -28,6 +28,7 @@ struct output {
     void (*on_closed)(struct output *o); /* no line comes any more, and it can be freed */
     void *data;                          /* the owner's */
     struct bd_queue of_all;
+    bool is_cut; /* the beginning of the line has been given */
     size_t len;
     char line[OUTPUT_LINE_MAX];
 };

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define GRACE_MS 250
+
 extern char **environ;
 
 /* What comes through a pipe. */
@@ -66,15 +68,40 @@ static void drain(struct collected *c)
         c->len += (size_t)n;
 }
 
-static void talk(struct exchange *x)
+/* Asks whether it has ended; with `wait`, until it has. */
+static bool has_ended(pid_t pid, bool wait, int *ret_status)
 {
+    int status, got;
+
+    do {
+        got = waitpid(pid, &status, wait ? 0 : WNOHANG);
+    } while (got < 0 && errno == EINTR);
+    if (got == 0)
+        return false;
+    *ret_status = got < 0               ? 127
+                  : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+                                        : WEXITSTATUS(status);
+    return true;
+}
+
+/* Until its output has ended; when it has left somebody behind who holds that, a moment longer than
+ * itself. */
+static int talk(struct exchange *x, pid_t pid)
+{
+    bool ended = false;
+    int status = 0;
+
     while (x->in >= 0 || x->out.fd >= 0 || x->err.fd >= 0) {
         struct pollfd fds[3] = {{.fd = x->in, .events = POLLOUT},
                                 {.fd = x->out.fd, .events = POLLIN},
                                 {.fd = x->err.fd, .events = POLLIN}};
+        int n = poll(fds, 3, GRACE_MS);
 
-        if (poll(fds, 3, -1) < 0 && errno != EINTR)
-            return;
+        if (n == 0 && ended)
+            break;
+        ended = ended || has_ended(pid, false, &status);
+        if (n <= 0)
+            continue;
         if (x->in >= 0 && fds[0].revents)
             feed(x);
         if (x->out.fd >= 0 && fds[1].revents)
@@ -82,16 +109,12 @@ static void talk(struct exchange *x)
         if (x->err.fd >= 0 && fds[2].revents)
             drain(&x->err);
     }
-}
-
-static int wait_for(pid_t pid)
-{
-    int status;
-
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return 127;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    for (int *fd = (int[]){x->in, x->out.fd, x->err.fd, -2}; *fd != -2; fd++)
+        if (*fd >= 0)
+            close(*fd);
+    if (!ended)
+        has_ended(pid, true, &status);
+    return status;
 }
 
 static int spawn(const struct process *p, const int *fd, pid_t *ret_pid)
@@ -181,8 +204,7 @@ int process_run(struct bd_arena *a, const struct process *p, struct process_outp
     fcntl(x.in, F_SETFL, O_NONBLOCK);
     if (p->input.len == 0)
         finish(&x.in);
-    talk(&x);
-    status = wait_for(pid);
+    status = talk(&x, pid);
     output.out = text_of(a, &x.out);
     output.err = text_of(a, &x.err);
     if (ret_output)

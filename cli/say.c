@@ -54,6 +54,11 @@ const char *colour_off(void)
 }
 
 static void line(enum colour c, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void problem(enum colour c, const char *what, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void line(enum colour c, const char *format, va_list args)
 {
     char text[LINE_BYTES];
     bool plain = c == PLAIN;

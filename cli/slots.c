@@ -32,6 +32,21 @@ int slots_open(struct slots *s, const char *function, struct bd_error *err)
     return bd_fail(err, "%s is run by another bandog dev in this folder", function);
 }
 
+bool slots_are_used(const char *function)
+{
+    char path[PATH_MAX];
+    int fd;
+    bool used;
+
+    snprintf(path, sizeof(path), BUILD_FOLDER "/.dev/%s.lock", function);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    used = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return used;
+}
+
 void slots_close(struct slots *s)
 {
     close(s->lock);

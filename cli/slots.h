@@ -25,6 +25,9 @@ struct slots {
 int slots_open(struct slots *s, const char *function, struct bd_error *err);
 void slots_close(struct slots *s);
 
+/* Is there a program that has opened them? */
+bool slots_are_used(const char *function);
+
 /* One that is not used: the one shown, so that what was installed there serves again, else the
  * first. -1: none. */
 int slots_choose(const struct slots *s, unsigned *ret_slot);

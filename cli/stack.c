@@ -9,7 +9,6 @@
 #include "document.h"
 #include "files.h"
 #include "match.h"
-#include "say.h"
 #include "substitute.h"
 #include "template.h"
 

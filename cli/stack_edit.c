@@ -157,36 +157,56 @@ static struct entry *functions_of(const struct node *root)
     return NULL;
 }
 
+/* Does it stand behind the name, in the lines of what is under it? Merged and aliased entries stand
+ * elsewhere. */
+static bool stands_in(const struct node *key, const struct entry *name, size_t indent)
+{
+    return key->line > name->key->line && key->line <= name->value->next_line &&
+           key->column > indent + 1;
+}
+
+/* Where the first entry that stands in a block map has its keys; 0: none does. */
+static size_t indent_of(const struct entry *name, size_t outer)
+{
+    const struct node *map = name->value;
+
+    for (size_t i = 0; map->kind == NODE_MAP && !map->flow && i < map->count; i++)
+        if (stands_in(map->entry[i].key, name, outer))
+            return map->entry[i].key->column - 1;
+    return 0;
+}
+
 static int add_to(struct bd_arena *a, const char *path, struct bd_slice text,
                   const struct node *root, struct lines *l, const struct function *f,
                   struct bd_slice *ret, struct bd_error *err)
 {
     struct entry *functions = functions_of(root);
-    const struct node *n = functions ? functions->value : NULL, *old = node_get(n, f->name);
-    size_t indent, step = 2;
+    const struct node *n = functions ? functions->value : NULL;
+    size_t outer, indent, inner = 0;
 
     if (root->kind != NODE_MAP || root->flow || (n && !n->null && (n->kind != NODE_MAP || n->flow)))
         return bd_fail(err, "%s: functions must be a map in block style to be added to", path);
-    if (old)
-        return bd_fail(err, "function %s already exists in %s (line %zu)", f->name, path,
-                       old->line);
+    for (size_t i = 0; n && i < n->count; i++)
+        if (strcmp(n->entry[i].key->text, f->name) == 0)
+            return bd_fail(err, "function %s already exists in %s (line %zu)", f->name, path,
+                           n->entry[i].key->line);
     if (!n) {
         line(l, 0, "functions:");
         entry(l, 2, 2, f);
         *ret = insert(a, text, text.len, l);
         return 0;
     }
-    if (n->null) {
-        entry(l, functions->key->column + 1, 2, f);
-        *ret = insert(a, text, offset_of(text, functions->key->line), l);
-        return 0;
-    }
-    indent = n->entry[0].key->column - 1;
-    if (n->entry[0].value->kind == NODE_MAP && !n->entry[0].value->flow &&
-        n->entry[0].value->count > 0 && n->entry[0].value->entry[0].key->column > indent + 1)
-        step = n->entry[0].value->entry[0].key->column - 1 - indent;
-    entry(l, indent, step, f);
-    *ret = insert(a, text, skip_rest(text, offset_of(text, n->next_line), indent), l);
+    outer = functions->key->column - 1;
+    indent = n->null ? 0 : indent_of(functions, outer);
+    for (size_t i = 0; indent > 0 && i < n->count && inner == 0; i++)
+        inner = indent_of(&n->entry[i], indent);
+    if (indent == 0)
+        indent = outer + 2;
+    entry(l, indent, inner > indent ? inner - indent : 2, f);
+    *ret = insert(a, text,
+                  n->null ? offset_of(text, functions->key->line)
+                          : skip_rest(text, offset_of(text, n->next_line), indent),
+                  l);
     return 0;
 }
 

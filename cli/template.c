@@ -4,7 +4,6 @@
 #include "template.h"
 
 #include <dirent.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "archive.h"

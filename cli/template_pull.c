@@ -30,14 +30,31 @@ struct pulling {
     struct texts names;       /* of folders below template/ */
 };
 
-/* `what` is its command. git itself has said why on stderr. */
+/*
+ * Runs git, argv[0], which says on stderr what goes wrong. Not in the repository that a hook has us
+ * run in: its variables (git rev-parse --local-env-vars) would win over -C.
+ */
 static int run_git(struct pulling *p, const char *what, const char *const *argv, const char **ret,
                    struct bd_error *err)
 {
+    static const char *const without[] = {
+        "GIT_DIR",        "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR", "GIT_PREFIX",    "GIT_NAMESPACE",  "GIT_SHALLOW_FILE"};
+    struct texts all = {0};
     struct process_output output;
-    int status =
-        process_run(p->arena, &(struct process){.argv = argv, .pass_errors = true}, &output, err);
+    int status;
 
+    if (!process_find(p->arena, "git"))
+        return bd_fail(err, "cannot run git: %s", strerror(ENOENT));
+    texts_add(p->arena, &all, "env");
+    for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
+        texts_add(p->arena, &all, "-u");
+        texts_add(p->arena, &all, without[i]);
+    }
+    for (; *argv; argv++)
+        texts_add(p->arena, &all, *argv);
+    status = process_run(p->arena, &(struct process){.argv = all.text, .pass_errors = true},
+                         &output, err);
     if (status > 0)
         return bd_fail(err, "git %s failed", what);
     if (ret && !status)
@@ -146,6 +163,11 @@ struct looking {
     char real[PATH_MAX]; /* of the source, without links */
 };
 
+static bool is_git_folder(const char *below)
+{
+    return strncmp(below, "/.git", 5) == 0 && (below[5] == '/' || below[5] == '\0');
+}
+
 static int on_entry(void *self, const char *path, bool is_folder, mode_t mode, struct bd_error *err)
 {
     const struct looking *l = self;
@@ -160,7 +182,7 @@ static int on_entry(void *self, const char *path, bool is_folder, mode_t mode, s
     if (*path && lstat(full, &st) == 0 && !S_ISLNK(st.st_mode))
         return 0;
     if (realpath(full, real) && strncmp(real, l->real, len) == 0 &&
-        (real[len] == '/' || !real[len]) && strncmp(real + len, "/.git", 5) != 0)
+        (real[len] == '/' || !real[len]) && !is_git_folder(real + len))
         return 0;
     return bd_fail(err, "%s is a symbolic link that leads outside of its source", full);
 }
@@ -235,6 +257,21 @@ static struct bd_slice meta(const struct pulling *p)
         stamp));
 }
 
+/* The old one goes when the new one is there. */
+static int put_in_place(struct pulling *p, const char *from, const char *to, struct bd_error *err)
+{
+    const char *old = bd_arena_printf(p->arena, "%s.%d.old~", to, (int)getpid());
+    bool had = rename(to, old) == 0;
+
+    if (rename(from, to)) {
+        bd_fail(err, "create %s: %s", to, strerror(errno));
+        if (had)
+            rename(old, to);
+        return -1;
+    }
+    return had ? folder_remove(old, err) : 0;
+}
+
 static int write_one(struct pulling *p, const char *name, struct bd_error *err)
 {
     const char *to = target(p, name),
@@ -250,9 +287,7 @@ static int write_one(struct pulling *p, const char *name, struct bd_error *err)
         &none, err);
     if (p->sha)
         assembly_add(&files, (struct item){.path = "meta.json", .mode = 0666, .content = meta(p)});
-    failed = failed || assembly_create(&files, beside, err) || folder_remove(to, err);
-    if (!failed && rename(beside, to))
-        failed = bd_fail(err, "create %s: %s", to, strerror(errno));
+    failed = failed || assembly_create(&files, beside, err) || put_in_place(p, beside, to, err);
     if (failed)
         folder_remove(beside, &ignored);
     return failed ? -1 : 0;

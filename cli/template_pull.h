@@ -20,7 +20,8 @@ struct pull {
 };
 
 /*
- * Adds the names written to `ret_names`. Nothing is written before everything has been looked at:
+ * Adds the names written to `ret_names`. Nothing is written before everything has
+ * been looked at, and each template is replaced as a whole:
  * links that lead outside of the source and special files are refused.
  */
 int template_pull(struct bd_arena *a, const struct pull *p, struct texts *ret_names,

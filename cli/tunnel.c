@@ -175,7 +175,8 @@ static void wire_finish(struct wire *w)
 static void end_gently(struct tunnel *t)
 {
     t->state = ENDING;
-    wire_read(t->client);
+    if (!t->link || !t->link->writing) /* else its buffer is lent */
+        wire_read(t->client);
     wire_finish(t->client);
 }
 

@@ -147,6 +147,7 @@ static void want(struct watcher *w, const char *path, bool whole, bool is_top)
     struct folder *f = find(w, path);
     size_t len = strlen(path) + 1;
     struct stat st;
+    int failed;
 
     if (stat(path, &st))
         return;
@@ -165,8 +166,9 @@ static void want(struct watcher *w, const char *path, bool whole, bool is_top)
         bd_queue_init(&f->of_watch);
         w->count++;
         uv_fs_event_init(w->loop, &f->event);
-        if (uv_fs_event_start(&f->event, on_event, path, 0)) {
-            w->complete = false;
+        failed = uv_fs_event_start(&f->event, on_event, path, 0);
+        if (failed) {
+            w->complete = w->complete && failed != UV_ENOSPC && failed != UV_EMFILE;
             folder_close(f);
             return;
         }
