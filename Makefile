@@ -229,7 +229,7 @@ bench-static-run: all $(bench_helpers)
 # --- care -------------------------------------------------------------------------------------------------------------
 
 sources = $(wildcard include/*/*.h watchdog/*.[ch] watchdog/*/*.[ch] modes/*.[ch] cli/*.[ch] tests/*/*.[ch])
-scripts := scripts/deps .ci/run examples/shout/handler.sh examples/git-server/run
+scripts := scripts/deps .ci/run examples/shout/handler.sh examples/git-server/run templates/bash/function/*.sh templates/cgi/function/*
 
 format: ## let clang-format write the C files
 	clang-format -i $(sources)

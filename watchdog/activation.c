@@ -38,8 +38,7 @@ int activation_socket(struct bd_error *err)
     else if (getsockopt(FIRST_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || !listens)
         bd_fail(err, "LISTEN_FDS: descriptor %d is no listening socket", FIRST_FD);
     else if ((flags = fcntl(FIRST_FD, F_GETFL)) < 0 ||
-             fcntl(FIRST_FD, F_SETFL, flags | O_NONBLOCK) ||
-             fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC))
+             fcntl(FIRST_FD, F_SETFL, flags | O_NONBLOCK) || fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC))
         bd_fail(err, "LISTEN_FDS: %s", strerror(errno));
     else
         return FIRST_FD;

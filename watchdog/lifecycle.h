@@ -7,8 +7,8 @@
 #include "conf.h"
 
 /*
- * Serves until it is told to stop. Returns the exit status. All signals must be blocked. `listener` is a socket that
- * listens, or 0: it opens its own.
+ * Serves until it is told to stop. Returns the exit status. All signals must be blocked. `listener`
+ * is a socket that listens, or 0: it opens its own.
  */
 int lifecycle_run(const struct conf *conf, int listener);
 
