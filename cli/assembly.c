@@ -13,7 +13,10 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "ignore.h"
 #include "template.h"
+
+#define DOCKERIGNORE_BYTES_MAX (1 << 16)
 
 void assembly_init(struct assembly *y, struct bd_arena *a)
 {
@@ -44,30 +47,35 @@ struct adding {
     const struct texts *but;
 };
 
-/* Is it, or is it below, one of these names? */
+/* Is it one of these names, at the top? */
 static bool is_left_out(const struct texts *but, const char *path)
 {
-    size_t len = strcspn(path, "/");
+    return !strchr(path, '/') && texts_have(but, path);
+}
 
-    for (size_t i = 0; i < but->count; i++)
-        if (strlen(but->text[i]) == len && memcmp(but->text[i], path, len) == 0)
-            return true;
-    return false;
+/* The engine reads these two itself, whatever they say of each other. */
+static bool is_ignored(const struct assembly *y, const char *path)
+{
+    return y->ignore && strcmp(path, "Dockerfile") != 0 && strcmp(path, ".dockerignore") != 0 &&
+           ignore_has(y->ignore, path);
 }
 
 static int on_found(void *self, const char *path, bool is_folder, mode_t mode, struct bd_error *err)
 {
     const struct adding *adding = self;
-    struct bd_arena *a = adding->to->arena;
+    struct assembly *y = adding->to;
+    struct item item = {.mode = mode, .is_folder = is_folder};
 
     (void)err;
     if (is_left_out(adding->but, path))
-        return 0;
-    path = bd_arena_copy(a, bd_slice_of(path));
-    assembly_add(adding->to, (struct item){.path = path_join(a, adding->as, path),
-                                           .mode = mode,
-                                           .is_folder = is_folder,
-                                           .from = path_join(a, adding->from, path)});
+        return WALK_PRUNE;
+    path = bd_arena_copy(y->arena, bd_slice_of(path));
+    item.path = path_join(y->arena, adding->as, path);
+    item.from = path_join(y->arena, adding->from, path);
+    if (!is_ignored(y, item.path))
+        assembly_add(y, item);
+    else if (!y->ignore->takes_back)
+        return WALK_PRUNE;
     return 0;
 }
 
@@ -168,25 +176,51 @@ static void add_all_folders_above(struct assembly *y)
         y->item[i].order = 0;
 }
 
-int assembly_plan(struct assembly *y, const struct function *f, const struct template *t,
-                  const struct texts *extra, struct bd_error *err)
+/* The .dockerignore that the engine will see, but for one that the handler has for a template. */
+static int read_ignore(struct assembly *y, const struct function *f, const struct template *t,
+                       struct ignore *ret, struct bd_error *err)
+{
+    struct bd_slice text = {"", 0};
+    const char *path = path_join(y->arena, f->handler, ".dockerignore");
+
+    if (t)
+        text = t->dockerignore;
+    else if (path_exists(path) && file_read(y->arena, path, DOCKERIGNORE_BYTES_MAX, &text, err))
+        return -1;
+    ignore_read(y->arena, text, ret);
+    return 0;
+}
+
+static int add_author_files(struct assembly *y, const struct function *f, const char *as,
+                            const struct texts *extra, struct bd_error *err)
 {
     static const char *const build_side[] = {BUILD_FOLDER, TEMPLATE_FOLDER};
     const struct texts but = {(const char **)(void *)build_side, 2};
-    const char *as = t ? t->handler_folder : "";
 
-    if (!f->handler)
-        return bd_fail(err, "function %s has no handler", f->name);
-    if (!path_is_folder(f->handler))
-        return bd_fail(err, "building %s, %s is an invalid path", f->name, f->handler);
-    if (t && template_add(t, "", "", y, err))
-        return -1;
     if (assembly_add_folder(y, f->handler, as, &but, err))
         return -1;
     for (size_t i = 0; i < extra->count; i++)
         if (add_extra(y, extra->text[i], as, err))
             return -1;
     return 0;
+}
+
+int assembly_plan(struct assembly *y, const struct function *f, const struct template *t,
+                  const struct texts *extra, struct bd_error *err)
+{
+    struct ignore ignore;
+    int failed;
+
+    if (!f->handler)
+        return bd_fail(err, "function %s has no handler", f->name);
+    if (!path_is_folder(f->handler))
+        return bd_fail(err, "building %s, %s is an invalid path", f->name, f->handler);
+    if ((t && template_add(t, "", "", y, err)) || read_ignore(y, f, t, &ignore, err))
+        return -1;
+    y->ignore = &ignore; /* for the author's files: the template knows its own */
+    failed = add_author_files(y, f, t ? t->handler_folder : "", extra, err);
+    y->ignore = NULL;
+    return failed;
 }
 
 /* --- writing ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@
 
 #define BUILD_FOLDER "build"
 
+struct ignore;
 struct template;
 
 struct item {
@@ -34,6 +35,7 @@ struct assembly {
     struct bd_arena *arena;
     struct item *item;
     size_t count, room;
+    const struct ignore *ignore; /* what is not added from disk; NULL: all is */
 };
 
 void assembly_init(struct assembly *y, struct bd_arena *a);
@@ -48,6 +50,7 @@ int assembly_add_folder(struct assembly *y, const char *from, const char *as,
 /*
  * The plan for a function: the template (NULL: it is of its own, with a Dockerfile), the handler
  * over its handler folder, and there also the extra paths, which must be inside the working folder.
+ * Of the author's files those are left out that the template's .dockerignore names.
  */
 int assembly_plan(struct assembly *y, const struct function *f, const struct template *t,
                   const struct texts *extra, struct bd_error *err);

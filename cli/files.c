@@ -305,7 +305,9 @@ static int walk_entry(struct walk *w, const char *name, int depth)
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return bd_fail(w->err, "%s is neither a file nor a folder", w->path);
     result = w->found(w->self, w->path + w->root, S_ISDIR(st.st_mode), st.st_mode & 07777, w->err);
-    if (!result && S_ISDIR(st.st_mode))
+    if (result == WALK_PRUNE)
+        result = 0;
+    else if (!result && S_ISDIR(st.st_mode))
         result = walk_folder(w, depth + 1);
     w->path[len] = '\0';
     return result;

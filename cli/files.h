@@ -50,11 +50,14 @@ int folder_make(const char *path, mode_t mode, struct bd_error *err);
 /* The folder with all that is in it, no link followed; fine when it is not there. */
 int folder_remove(const char *path, struct bd_error *err);
 
+#define WALK_PRUNE 1
+
 /*
  * Calls `found` for everything below `root`, sorted by bytes, folders before what is in them.
  * `path` is relative to root; `is_folder` and `mode` are those of what a symbolic link points to. A
  * broken link is an error, but for those that Emacs leaves beside a file it edits, ".#FILE". Stops
  * with the first value that is not 0 and returns it.
+ * WALK_PRUNE is none of those: of a folder it means not to go into it.
  */
 int folder_walk(const char *root,
                 int (*found)(void *self, const char *path, bool is_folder, mode_t mode,

@@ -11,10 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "assembly.h"
 #include "build.h"
 #include "dev_environment.h"
 #include "dev_install.h"
@@ -23,8 +21,8 @@
 #include "guard.h"
 #include "instance.h"
 #include "output.h"
-#include "process.h"
 #include "slots.h"
+#include "sources.h"
 #include "task.h"
 #include "watcher.h"
 
@@ -128,19 +126,6 @@ static void go(struct live *l, const char *changed)
 /* --- putting it together ------------------------------------------------------------------------
  */
 
-static int check_requirements(const struct live *l, struct bd_arena *a, const struct template *t,
-                              struct bd_error *err)
-{
-    for (size_t i = 0; t && i < t->dev.requires.count; i++) {
-        const struct pair *r = &t->dev.requires.row[i];
-
-        if (!process_find(a, r->name))
-            return bd_fail(err, "%s needs %s, which is not in PATH: apt-get install %s",
-                           l->function->name, r->name, *r->value ? r->value : r->name);
-    }
-    return 0;
-}
-
 int live_check(const struct live *l, struct bd_error *err)
 {
     struct bd_arena a;
@@ -149,77 +134,37 @@ int live_check(const struct live *l, struct bd_error *err)
 
     bd_arena_init(&a);
     failed = build_template(&a, l->stack, l->function, &space, &t, err) ||
-             check_requirements(l, &a, t, err);
+             sources_check(&a, l->function, t, err);
     bd_arena_release(&a);
     return failed ? -1 : 0;
-}
-
-static bool is_link(const char *path)
-{
-    struct stat st;
-
-    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
 static int assemble(struct live *l, struct bd_error *err)
 {
     struct bd_arena *a = &l->arena;
-    struct texts keep = {0};
-    struct assembly plan;
-    size_t changed;
 
     /* What would have to be fetched is not: that takes its time, in which nobody is served. */
     if (build_template(a, NULL, l->function, &l->space, &l->template, err) ||
-        check_requirements(l, a, l->template, err))
+        sources_check(a, l->function, l->template, err))
         return -1;
     l->folder = slots_folder(a, &l->slots, l->slot);
-    assembly_init(&plan, a);
-    if (assembly_plan(&plan, l->function, l->template, &l->stack->copy, err))
+    if (sources_assemble(a, l->stack, l->function, l->template, l->folder, err))
         return -1;
-    texts_add(a, &keep, DEV_INSTALL_FILE);
+    if (!l->current)
+        return slots_show(a, &l->slots, l->slot, err);
     if (l->template)
-        texts_add_all(a, &keep, &l->template->dev.keep);
-    if (is_link(l->folder) && folder_remove(l->folder, err)) /* what it leads to is not ours */
-        return -1;
-    if (assembly_update(&plan, l->folder, &keep, &changed, err))
-        return -1;
-    if (l->current && l->template)
         dev_install_borrow(a, slots_folder(a, &l->slots, instance_slot(l->current)), l->folder,
                            &l->template->dev);
-    return l->current ? 0 : slots_show(a, &l->slots, l->slot, err);
+    return 0;
 }
 
-/* What the function depends on, so that the next change of it is seen. */
 static void watch(struct live *l)
 {
-    static const char *const build_side[] = {BUILD_FOLDER, TEMPLATE_FOLDER};
-    const struct texts but = {(const char **)(void *)build_side, 2};
-    struct texts trees = {0}, files = {0};
-    struct bd_arena before = l->watched, *a = &l->watched;
-    const struct function *f = l->function;
+    struct bd_arena before = l->watched;
 
-    bd_arena_init(a);
-    if (f->handler)
-        texts_add(a, &trees, path_clean(a, f->handler));
-    if (f->lang && !template_is_dockerfile(f->lang)) {
-        const char *template = bd_arena_printf(a, TEMPLATE_FOLDER "/%s", f->lang);
-
-        texts_add(a, path_is_folder(template) ? &trees : &files, template);
-    }
-    for (size_t i = 0; i < l->stack->copy.count; i++) {
-        const char *path = path_clean(a, l->stack->copy.text[i]);
-
-        texts_add(a, path_is_folder(path) ? &trees : &files, path);
-    }
-    for (size_t i = 0; i < f->environment_files.count; i++)
-        texts_add(a, &files, path_clean(a, f->environment_files.text[i]));
-    watcher_set(&l->watch, &trees, &files, &but);
+    bd_arena_init(&l->watched);
+    sources_watch(&l->watched, l->stack, l->function, &l->watch);
     bd_arena_release(&before);
-    if (!l->watch.complete)
-        warn("%s: not every folder can be watched (fs.inotify.max_user_watches): some changes will "
-             "not be seen",
-             f->name);
-    l->watch.complete = true;
 }
 
 static void on_change(struct watcher *w, const char *name)

@@ -145,6 +145,7 @@ static int load(struct bd_arena *a, struct template *t, bool *ret_found, struct 
     struct reader r = {a, path_join(a, t->folder ? t->folder : t->name, "template.yml"), 0};
     struct bd_slice text;
     struct node *root;
+    bool found;
 
     if (read_file(a, t, "template.yml", DOCUMENT_BYTES_MAX, ret_found, &text, err))
         return -1;
@@ -155,8 +156,13 @@ static int load(struct bd_arena *a, struct template *t, bool *ret_found, struct 
     read_yaml(&r, root, t);
     if (r.errors > 0)
         return bd_fail(err, "%s cannot be used as it is", r.file);
-    return read_file(a, t, "Dockerfile", DOCKERFILE_BYTES_MAX, &t->has_dockerfile, &t->dockerfile,
-                     err);
+    if (read_file(a, t, "Dockerfile", DOCKERFILE_BYTES_MAX, &t->has_dockerfile, &t->dockerfile,
+                  err) ||
+        read_file(a, t, ".dockerignore", DOCKERFILE_BYTES_MAX, &found, &t->dockerignore, err))
+        return -1;
+    if (!found)
+        t->dockerignore = (struct bd_slice){"", 0};
+    return 0;
 }
 
 bool template_name_is_safe(const char *name)

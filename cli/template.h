@@ -48,7 +48,8 @@ struct template
     struct dev_section dev;
     bool has_dev; /* template.yml has the section: its entry program reads upstream_url */
     bool has_dockerfile;
-    struct bd_slice dockerfile; /* its text */
+    struct bd_slice dockerfile;   /* its text */
+    struct bd_slice dockerignore; /* the same, empty where there is none */
 };
 
 /* The template that needs no files: the function's folder has a Dockerfile of its own. */

@@ -328,3 +328,34 @@ def test_links_in_extra_paths_are_followed(tiny):
     os.symlink("../real", tiny.folder / "shared/link")
     found = built(tiny, "--copy-extra", "shared")
     assert found["function/shared/link/x"] == b"r"
+
+
+# --- .dockerignore ----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_template_ignores_is_not_copied(tiny):
+    """Of the author's files: what npm has installed here is of no use there, and takes its time."""
+    ignore = "**/node_modules\n**/*.log\n!**/kept.log\nREADME.md\nDockerfile\n"
+    tiny.template(files={".dockerignore": ignore, "README.md": "of the template", "function/starter.log": ""})
+    for path in ("README.md", "node_modules/x/index.js", "deep/node_modules/y", "a.log", "kept.log"):
+        tiny.write(f"one/{path}", "mine")
+    found = built(tiny)
+    assert {"README.md", ".dockerignore", "Dockerfile", "function/README.md", "function/kept.log"} <= set(found)
+    assert "function/a.log" not in found and "function/starter.log" in found
+    assert not any("node_modules" in path for path in found)
+
+
+def test_what_is_ignored_is_not_even_looked_at(tiny):
+    tiny.template(files={".dockerignore": "**/node_modules\n"})
+    tiny.write("one/node_modules/x", "")
+    os.symlink("nowhere", tiny.folder / "one/node_modules/broken")
+    assert "function/node_modules/x" not in built(tiny)
+
+
+def test_a_dockerignore_of_the_authors_own(project):
+    """Where the handler is the engine's folder."""
+    project.stack({"one": {}})
+    project.write("one/.dockerignore", "*\n!src\n")
+    project.write("one/src/main.c", "")
+    project.write("one/big.iso", "")
+    assert set(built(project)) == {".dockerignore", "Dockerfile", "src/main.c"}
