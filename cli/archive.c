@@ -84,6 +84,6 @@ struct bd_slice archive_of(struct bd_arena *a, const char *name, mode_t mode,
     seal(&h);
     memset(archive, 0, bytes);
     memcpy(archive, &h, BLOCK);
-    memcpy(archive + BLOCK, content.p, content.len);
+    bd_slice_put(archive + BLOCK, content);
     return (struct bd_slice){archive, bytes};
 }

@@ -5,7 +5,7 @@
  * without a container what was written for one. Variables in values are replaced as Docker does
  * ($A, ${A}, ${A:-x}, ${A:+x}).
  *
- * Here-documents and another escape character than the backslash are not known.
+ * Here-documents, another escape character than the backslash, and ${A-x} are not known.
  */
 #ifndef BANDOG_CLI_DOCKERFILE_H
 #define BANDOG_CLI_DOCKERFILE_H

@@ -18,6 +18,7 @@
 #include "watchdog.h"
 
 #define PROBE_MS 5
+#define HURRY_MS 50
 #define HELD_LINES 16 /* of the start, shown when it fails */
 #define HELD_BYTES 512
 
@@ -35,7 +36,7 @@ struct instance {
     struct instance_plan plan;
     uv_loop_t *loop;
     struct task *task; /* NULL: it has ended */
-    uv_timer_t again;  /* until the next probe */
+    uv_timer_t again;  /* until the next probe, or the next signal */
     struct probe *probe;
     bool ready;
     int stops;                         /* how often it has been told to end */
@@ -136,9 +137,18 @@ static void on_ended(struct task *t, const char *reason)
     uv_close((uv_handle_t *)&i->again, on_timer_closed);
 }
 
+static void on_hurry(uv_timer_t *timer)
+{
+    struct instance *i = timer->data;
+
+    if (i->task)
+        task_kill(i->task, SIGTERM);
+}
+
 /*
  * Each further signal has fwatchdog skip a stage of its end, and it still takes its function with
- * it, which a SIGKILL would leave behind. Two different ones, since equal ones may melt into one.
+ * it, which a SIGKILL would leave behind. Signals that are not read yet melt into one, so they are
+ * repeated.
  */
 void instance_stop(struct instance *i)
 {
@@ -146,7 +156,7 @@ void instance_stop(struct instance *i)
         return;
     task_kill(i->task, SIGTERM);
     if (i->stops++ > 0)
-        task_kill(i->task, SIGINT);
+        uv_timer_start(&i->again, on_hurry, HURRY_MS, HURRY_MS);
 }
 
 /* --- its start ----------------------------------------------------------------------------------

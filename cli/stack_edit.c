@@ -58,7 +58,7 @@ static const char *scalar(struct bd_arena *a, const char *text)
     if (text[0] == '.' && text[1] == '/' && text[strspn(text, plain)] == '\0')
         return text;
     /* an image or an address: a colon with something behind it, none at the end */
-    if (colon && colon > text && colon[1] &&
+    if (colon && colon[1] &&
         text[strspn(text, "-_./:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")] ==
             '\0' &&
         text[strlen(text) - 1] != ':' && is_text && !strchr("-:.", *text))
@@ -199,7 +199,8 @@ static int add_to(struct bd_arena *a, const char *path, struct bd_slice text,
     outer = functions->key->column - 1;
     indent = n->null ? 0 : indent_of(functions, outer);
     for (size_t i = 0; indent > 0 && i < n->count && inner == 0; i++)
-        inner = indent_of(&n->entry[i], indent);
+        if (stands_in(n->entry[i].key, functions, outer))
+            inner = indent_of(&n->entry[i], indent);
     if (indent == 0)
         indent = outer + 2;
     entry(l, indent, inner > indent ? inner - indent : 2, f);
