@@ -299,7 +299,7 @@ static bool wants_watchdog(struct bd_arena *a, const struct build_options *o,
 
     if (pairs_get(&o->args, "WATCHDOG_IMAGE") || pairs_get(&f->build_args, "WATCHDOG_IMAGE"))
         return false;
-    if (file_read(a, path_join(a, folder, "Dockerfile"), 1 << 20, &text, &ignored))
+    if (file_read(a, path_join(a, folder, "Dockerfile"), DOCKERFILE_BYTES_MAX, &text, &ignored))
         return false; /* the engine will say it better */
     dockerfile_read(a, text, &d);
     return texts_have(&d.args, "WATCHDOG_IMAGE");

@@ -4,6 +4,8 @@
  * All functions are looked at before anything is written: what is wrong is said about all of them,
  * and then stdout stays empty.
  */
+#include "dockerfile.h"
+#include "files.h"
 #include "generate.h"
 
 #include <stddef.h>
@@ -13,6 +15,7 @@
 #include "choice.h"
 #include "command.h"
 #include "say.h"
+#include "template.h"
 
 #define LEAST_REPLICAS "com.openfaas.scale.min"
 
@@ -74,6 +77,29 @@ static const char *choose_namespace(const struct options *o, const struct functi
     return f->namespace && *f->namespace ? f->namespace : api->namespace;
 }
 
+/* Nothing is built here, so a Dockerfile that is not at hand is no mistake. */
+static void read_image(struct workload *w)
+{
+    const struct function *f = w->function;
+    struct dockerfile d;
+    struct template t;
+    struct bd_slice text;
+    struct bd_error ignored;
+
+    if (!f->lang || !*f->lang || f->skip_build)
+        return;
+    if (!template_is_dockerfile(f->lang)) {
+        if (template_find(w->arena, f->lang, &t, &ignored))
+            return;
+        text = t.dockerfile;
+    } else if (!f->handler || file_read(w->arena, path_join(w->arena, f->handler, "Dockerfile"),
+                                        DOCKERFILE_BYTES_MAX, &text, &ignored)) {
+        return;
+    }
+    dockerfile_read(w->arena, text, &d);
+    w->image_environment = d.environment;
+}
+
 /* Returns how many things are wrong. */
 static int gather(struct bd_arena *a, const struct options *o, const char *file,
                   const struct function *f, struct workload *w)
@@ -94,6 +120,7 @@ static int gather(struct bd_arena *a, const struct options *o, const char *file,
     pairs_sort(&w->labels);
     pairs_sort(&w->annotations);
     texts_sort(&w->secrets);
+    read_image(w);
     workload_check(w);
     if (api->check)
         api->check(w);

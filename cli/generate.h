@@ -37,8 +37,9 @@ struct workload {
     const char *name, *image;
     const char *namespace;                         /* NULL: whichever its reader has chosen */
     struct pairs environment, labels, annotations; /* sorted */
-    struct texts secrets;                          /* sorted */
-    int errors;                                    /* things found that a cluster would refuse */
+    struct pairs image_environment; /* ENV of its Dockerfile, where that is at hand */
+    struct texts secrets;           /* sorted */
+    int errors;                     /* things found that a cluster would refuse */
 
     struct settings settings; /* not of openfaas.com/v1 */
     int64_t replicas;         /* of apps/v1; 0: the cluster decides */
@@ -56,8 +57,8 @@ void workload_check_constraints(struct workload *w);
 struct pair constraint_split(struct bd_arena *a, const char *constraint);
 
 /*
- * Finds `settings` in the environment. Values that the watchdog would refuse, or replace by others,
- * are errors.
+ * Finds `settings` in the environment, else in the image's. Values that the watchdog would refuse,
+ * or replace by others, are errors.
  */
 void settings_read(struct workload *w);
 

@@ -1,8 +1,9 @@
 /*
  * generate_settings.c - what the watchdog's settings mean for those who run it
  *
- * Only what stands in the stack file is known here. The image may set others, so where nothing
- * stands the answer is one that is right for all of them, as far as there is one.
+ * The stack file, and the Dockerfile of the template or the function where that is at hand. The
+ * image may be another one, so where nothing stands the answer is one that is right for all of
+ * them, as far as there is one.
  */
 #include "generate.h"
 
@@ -16,6 +17,8 @@ static const char *setting(const struct workload *w, const char *name)
 {
     const char *value = pairs_get(&w->environment, name);
 
+    if (!value)
+        value = pairs_get(&w->image_environment, name);
     return value && *value ? value : NULL;
 }
 

@@ -26,7 +26,6 @@
 #include "task.h"
 #include "watcher.h"
 
-#define DOCKERFILE_BYTES_MAX (1 << 20)
 #define LIVED_MS 1000 /* who has served so long is started again when it ends by itself */
 
 enum phase {

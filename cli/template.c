@@ -13,8 +13,6 @@
 #include "files.h"
 #include "say.h"
 
-#define DOCKERFILE_BYTES_MAX (1 << 20)
-
 static const char *const template_keys[] = {
     "language",       "description", "fprocess", "build_options", "welcome_message", "mount_ssh",
     "handler_folder", "dev",         NULL};

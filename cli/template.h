@@ -18,6 +18,7 @@
 #include "texts.h"
 
 #define TEMPLATE_FOLDER "template"
+#define DOCKERFILE_BYTES_MAX (1 << 20)
 
 struct build_option {
     const char *name;

@@ -32,6 +32,26 @@ def test_readiness(project, mode, path):
     assert spec["containers"][0]["readinessProbe"] == {"httpGet": {"path": path}}
 
 
+@pytest.mark.parametrize("lang, path", [("python3", "/_/health"), ("python3-http", "/_/ready"), ("nonsense", "/_/health")])
+def test_readiness_as_the_template_has_it(project, lang, path):
+    _, container = pod(project, lang=lang, handler="./one")
+    assert container["readinessProbe"]["httpGet"]["path"] == path
+
+
+@pytest.mark.parametrize("environment, path", [({}, "/_/ready"), ({"mode": "classic"}, "/_/health")])
+def test_readiness_as_the_functions_own_dockerfile_has_it(project, environment, path):
+    """The stack file wins."""
+    project.write("one/Dockerfile", "FROM scratch\nENV mode=http write_timeout=7s\n")
+    spec, container = pod(project, lang="dockerfile", handler="./one", environment=environment)
+    assert container["readinessProbe"]["httpGet"]["path"] == path
+    assert spec["terminationGracePeriodSeconds"] == 5 + 7 + 7 + 5 + 5
+
+
+def test_an_image_from_elsewhere_is_not_known(project):
+    _, container = pod(project, lang="python3-http", handler="./one", skip_build=True)
+    assert container["readinessProbe"]["httpGet"]["path"] == "/_/health"
+
+
 @pytest.mark.parametrize("mode", ["classic", "streaming"])
 def test_probes_get_their_answers(project, watchdog, mode):
     """And the function is not asked: it would fail."""
