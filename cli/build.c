@@ -9,21 +9,18 @@
 #include <uv.h>
 
 #include "assembly.h"
-#include "choice.h"
 #include "command.h"
 #include "dockerfile.h"
 #include "engine.h"
 #include "files.h"
+#include "images.h"
 #include "jobs.h"
 #include "slots.h"
-#include "tag.h"
 #include "template_pull.h"
 
 struct build_options {
-    struct choice choice; /* first */
-    bool shrinkwrap, no_cache, pull, squash, quiet;
-    int64_t parallel;
-    const char *tag;
+    struct images images; /* first */
+    bool shrinkwrap, no_cache, pull, squash;
     struct pairs args, labels;
     struct texts options, copy;
 };
@@ -31,19 +28,11 @@ struct build_options {
 #define OPTION(member) offsetof(struct build_options, member)
 
 static const struct flag flags[] = {
-    CHOICE_FLAGS,
+    IMAGES_FLAGS,
     {.name = "shrinkwrap",
      .type = FLAG_SWITCH,
      .offset = OPTION(shrinkwrap),
      .help = "only put the folders build/NAME together"},
-    {.name = "parallel",
-     .type = FLAG_NUMBER,
-     .offset = OPTION(parallel),
-     .value = "N",
-     .initial = "1",
-     .min = 1,
-     .max = 64,
-     .help = "builds at a time"},
     {.name = "build-arg",
      .letter = 'b',
      .type = FLAG_PAIRS,
@@ -67,13 +56,6 @@ static const struct flag flags[] = {
      .offset = OPTION(copy),
      .value = "PATH",
      .help = "a file or folder to copy into each handler's folder"},
-    {.name = "tag",
-     .type = FLAG_WORD,
-     .offset = OPTION(tag),
-     .value = "HOW",
-     .initial = "latest",
-     .words = tag_words,
-     .help = "what to add to the image's tag"},
     {.name = "no-cache",
      .type = FLAG_SWITCH,
      .offset = OPTION(no_cache),
@@ -86,11 +68,6 @@ static const struct flag flags[] = {
      .type = FLAG_SWITCH,
      .offset = OPTION(squash),
      .help = "have the engine make one layer of the new ones"},
-    {.name = "quiet",
-     .letter = 'q',
-     .type = FLAG_SWITCH,
-     .offset = OPTION(quiet),
-     .help = "do not print the engine's lines"},
     {.name = NULL},
 };
 
@@ -253,7 +230,7 @@ static int plan_job(struct bd_arena *a, const struct build_options *o, const str
     *ret = (struct job){.name = f->name,
                         .title = bd_arena_printf(a, "Building %s", f->name),
                         .folder = build_folder(a, f)};
-    if (tag_image(a, f, o->tag, &image, err) || build_args(a, o, f, t, watchdog, &args, err))
+    if (tag_image(a, f, o->images.tag, &image, err) || build_args(a, o, f, t, watchdog, &args, err))
         return -1;
     texts_add(a, &ret->argv, engine);
     texts_add(a, &ret->argv, "build");
@@ -352,13 +329,13 @@ static int run(const void *options, const struct texts *operands, struct bd_aren
 {
     const struct build_options *o = options;
     struct building b = {.arena = a, .options = o};
-    struct jobs_options how = {(size_t)o->parallel, o->quiet, true, "build"};
+    struct jobs_options how = {(size_t)o->images.parallel, o->images.quiet, true, "build"};
     uint64_t began = uv_hrtime();
     struct bd_error err;
     size_t failed;
     int interrupted = 0;
 
-    if (choice_read(a, &o->choice, operands, &b.stack, &err) ||
+    if (choice_read(a, &o->images.choice, operands, &b.stack, &err) ||
         (!o->shrinkwrap && engine_find(a, &b.engine, &err))) {
         complain("%s", err.text);
         return EXIT_FAILED;

@@ -4,43 +4,13 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "choice.h"
 #include "command.h"
 #include "engine.h"
+#include "images.h"
 #include "jobs.h"
-#include "tag.h"
-
-struct push_options {
-    struct choice choice; /* first */
-    bool quiet;
-    int64_t parallel;
-    const char *tag;
-};
-
-#define OPTION(member) offsetof(struct push_options, member)
 
 static const struct flag flags[] = {
-    CHOICE_FLAGS,
-    {.name = "parallel",
-     .type = FLAG_NUMBER,
-     .offset = OPTION(parallel),
-     .value = "N",
-     .initial = "1",
-     .min = 1,
-     .max = 64,
-     .help = "images at a time"},
-    {.name = "tag",
-     .type = FLAG_WORD,
-     .offset = OPTION(tag),
-     .value = "HOW",
-     .initial = "latest",
-     .words = tag_words,
-     .help = "as it was given to build"},
-    {.name = "quiet",
-     .letter = 'q',
-     .type = FLAG_SWITCH,
-     .offset = OPTION(quiet),
-     .help = "do not print the engine's lines"},
+    IMAGES_FLAGS,
     {.name = NULL},
 };
 
@@ -64,7 +34,7 @@ static bool have_prefixes(const struct stack *s)
     return !said;
 }
 
-static int plan(struct bd_arena *a, const struct push_options *o, const char *engine,
+static int plan(struct bd_arena *a, const struct images *o, const char *engine,
                 const struct function *f, struct job *ret, struct bd_error *err)
 {
     const char *image;
@@ -81,7 +51,7 @@ static int plan(struct bd_arena *a, const struct push_options *o, const char *en
 
 static int run(const void *options, const struct texts *operands, struct bd_arena *a)
 {
-    const struct push_options *o = options;
+    const struct images *o = options;
     struct jobs_options how = {(size_t)o->parallel, o->quiet, false, "push"};
     struct stack s;
     struct job *job;
@@ -116,6 +86,6 @@ const struct command command_push = {
     .offer = OPERANDS_FUNCTIONS,
     .summary = "Send the images to their registry",
     .flags = flags,
-    .bytes = sizeof(struct push_options),
+    .bytes = sizeof(struct images),
     .run = run,
 };

@@ -34,7 +34,7 @@ static int commit(struct bd_arena *a, const char **ret, struct bd_error *err)
 
 static int branch(struct bd_arena *a, const char **ret, struct bd_error *err)
 {
-    const char *sha;
+    const char *sha = "";
 
     if (commit(a, &sha, err) ||
         git(a, (const char *const[]){"git", "rev-parse", "--abbrev-ref", "HEAD", NULL}, ret, err))
