@@ -73,6 +73,7 @@ main := $(O)/watchdog/main.o
 cli_main := $(O)/cli/main.o
 version := $(O)/watchdog/base/version.o
 program := $(filter-out $(main),$(call obj,watchdog/*.c))
+fuzzers := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 unit := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/test_*.c)))
 archives := $(O)/libcli.a $(O)/libprogram.a $(O)/libmodes.a $(O)/libbandog.a
 grouped := -Wl,--start-group $(archives) -Wl,--end-group
@@ -160,8 +161,9 @@ test: ## all tests, after installing what they need (also with SAN= or LIBC=)
 
 check: test ## the same
 
-# musl has no cmocka here, so the unit tests are always built for glibc.
-test-run: $(unit)
+# musl has no cmocka here, so the unit tests are always built for glibc. The fuzzers are compiled, so that they
+# cannot fall behind; running them needs clang.
+test-run: $(unit) $(addsuffix .o,$(fuzzers))
 	@SAN='$(SAN)' BANDOG=$(abspath $(BANDOG)) tests/run $(FWATCHDOG) $(unit)
 
 # Each includes the file it tests; the archives give only what else it needs.
@@ -181,7 +183,6 @@ fuzz: ## run each tests/fuzz/fuzz_*.c for FUZZ_SECONDS=30 (needs clang's fuzzer)
 	@scripts/deps dev
 	@$(MAKE) fuzz-run FUZZ=1 CC=clang SAN=address,undefined
 
-fuzzers := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 $(fuzzers): $(O)/%: $(O)/%.o $(archives)
 	$(call tell,LINK,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer $< $(grouped) -o $@ $(libs)

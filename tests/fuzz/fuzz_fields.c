@@ -98,7 +98,7 @@ static size_t split(struct bd_field *to, const char *p, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct bd_field from[FIELDS_MAX], to[FIELDS_MAX];
+    struct bd_field from[FIELDS_MAX] = {{.name = {NULL, 0}}}, to[FIELDS_MAX];
     size_t n = split(from, (const char *)data, size);
     size_t kept = bd_fields_end_to_end(to, from, n), at = 0;
 

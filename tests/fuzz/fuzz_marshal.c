@@ -77,7 +77,7 @@ static void skip_string(void)
 {
     skip("\"");
     while (!is_next('"')) {
-        size_t n = utf8_length((const unsigned char *)at, (size_t)(end_of_text - at));
+        size_t n = bd_utf8_length((const unsigned char *)at, (size_t)(end_of_text - at));
 
         assert(at < end_of_text && n > 0 && (unsigned char)*at >= 0x20);
         assert(!strchr("<>&", *at));
@@ -117,6 +117,7 @@ static size_t skip_header(void)
 
 static void check_raw(const uint8_t *body, size_t len)
 {
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint32_t bits = 0;
     size_t n = 0;
     int have = 0;
