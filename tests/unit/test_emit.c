@@ -207,7 +207,7 @@ static void assert_reads_back(const char *text)
         if (event.type == YAML_SCALAR_EVENT) {
             const char *expected = texts == 2 ? "list" : texts == 4 ? "end" : text;
 
-            assert_string_equal(event.data.scalar.value, expected);
+            assert_string_equal((const char *)event.data.scalar.value, expected);
             assert_int_equal(event.data.scalar.length, strlen(expected));
             texts++;
         }
