@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import subprocess
+import textwrap
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,6 +35,17 @@ def build(target, **env):
     done = shell(line, target, **env)
     assert done.returncode == 0, done.stdout
     return target
+
+
+def install(target, **env):
+    """Runs what template.yml has for `bandog dev` when the files that name packages have changed."""
+    text = (target / "template.yml").read_text()
+    return shell(textwrap.dedent(re.search(r"^    run: \|\n((?: {6}.*\n)+)", text, re.M)[1]), target, **env)
+
+
+def said(a):
+    """Status, type and body of an answer."""
+    return a.status, (a.values("Content-Type") or [None])[0], a.body
 
 
 def run_tests(target, **env):

@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import socket
-import textwrap
 import threading
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from function_templates import assemble, start
 from harness import PATIENCE, SYSTEM_PATH, children_of, eventually, free_port, need_program
 from http_client import Connection, chunked
-from http_template import ALL_BYTES, FAILURE, listens, run_alone, run_tests, shell, stale_socket
+from http_template import ALL_BYTES, FAILURE, install, listens, run_alone, run_tests, said, stale_socket
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 FRAMINGS = pytest.mark.parametrize("in_chunks", [False, True], ids=["length", "chunked"])
@@ -99,18 +98,6 @@ def post(w, body, in_chunks=False):
         return c.answer("POST")
 
 
-def said(a):
-    """Status, type and body of an answer."""
-    return a.status, (a.values("Content-Type") or [None])[0], a.body
-
-
-def install(target):
-    """Installs its packages as `bandog dev` does."""
-    text = (target / "template.yml").read_text()
-    command = textwrap.dedent(re.search(r"^    run: \|\n((?: {6}.*\n)+)", text, re.M)[1])
-    return shell(command, target, PATH=SYSTEM_PATH, HOME=str(target))
-
-
 # --- both: the starter, its test, its packages -----------------------------------------------------------------------
 
 
@@ -139,7 +126,7 @@ def test_unit_test_is_a_condition(scratch, name):
 @BOTH
 def test_packages_are_installed(watchdog, scratch, name):
     target = assemble(name, scratch, handler={"handler.js": f"const gift = require('gift');\n{returning('gift')}"})
-    assert install(target).returncode == 0
+    assert install(target, PATH=SYSTEM_PATH, HOME=str(target)).returncode == 0
     assert not (target / "function" / "node_modules").exists(), "nothing was asked for"
 
     need_program("npm")
@@ -147,7 +134,7 @@ def test_packages_are_installed(watchdog, scratch, name):
     (target / "function" / "gift" / "package.json").write_text('{"name": "gift", "version": "1.0.0"}')
     (target / "function" / "gift" / "index.js").write_text("module.exports = 'a gift';\n")
     (target / "function" / "package.json").write_text('{"dependencies": {"gift": "file:./gift"}}')
-    done = install(target)
+    done = install(target, PATH=SYSTEM_PATH, HOME=str(target))
     assert done.returncode == 0, done.stdout
     assert not (target / "function" / "package-lock.json").exists(), "it would look like a change"
     assert start(watchdog, target, scratch).call().body == b"a gift"

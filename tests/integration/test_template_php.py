@@ -4,14 +4,13 @@ import json
 import os
 import re
 import signal
-import textwrap
 
 import pytest
 
 from function_templates import assemble, start
 from harness import PATIENCE, children_of, eventually, free_port, need_program, wait_gone
 from http_client import Connection, chunked, request_bytes
-from http_template import FAILURE, HttpTemplate, listens, run_alone, run_tests, shell, stale_socket
+from http_template import FAILURE, HttpTemplate, install, listens, run_alone, run_tests, said, shell, stale_socket
 
 JSON = "application/json"
 EMPTY = (200, None, b"")
@@ -90,16 +89,6 @@ def method(body, arguments="string $data, Request $request"):
 
 def returning(expression):
     return method(f"return {expression};")
-
-
-def said(a):
-    return a.status, (a.values("Content-Type") or [None])[0], a.body
-
-
-def install(target, **env):
-    """Installs its packages as `bandog dev` does."""
-    text = (target / "template.yml").read_text()
-    return shell(textwrap.dedent(re.search(r"^    run: \|\n((?: {6}.*\n)+)", text, re.M)[1]), target, **env)
 
 
 class TestPhpHttp(HttpTemplate):

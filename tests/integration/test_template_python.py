@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import socket
-import textwrap
 import threading
 import zipfile
 
@@ -18,7 +17,7 @@ import pytest
 from function_templates import assemble, start
 from harness import PATIENCE, SYSTEM_PATH, children_of, eventually, free_port, need_program
 from http_client import Connection, chunked
-from http_template import ALL_BYTES, FAILURE, listens, run_alone, run_tests, shell, stale_socket
+from http_template import ALL_BYTES, FAILURE, install, listens, run_alone, run_tests, said, shell, stale_socket
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 FRAMINGS = pytest.mark.parametrize("in_chunks", [False, True], ids=["length", "chunked"])
@@ -104,17 +103,6 @@ def post(w, body, in_chunks=False, **more):
         return c.answer("POST")
 
 
-def install(target):
-    """Installs its packages as `bandog dev` does."""
-    text = (target / "template.yml").read_text()
-    return shell(textwrap.dedent(re.search(r"^    run: \|\n((?: {6}.*\n)+)", text, re.M)[1]), target, PATH=SYSTEM_PATH)
-
-
-def said(a):
-    """Status, type and body of an answer."""
-    return a.status, (a.values("Content-Type") or [None])[0], a.body
-
-
 # --- both: the starter, its test, its packages -----------------------------------------------------------------------
 
 
@@ -143,7 +131,7 @@ def test_unit_test_is_a_condition(scratch, name):
 @pytest.mark.parametrize("name", ["python3", "python3-http"])
 def test_packages_are_installed(watchdog, scratch, name):
     target = assemble(name, scratch, handler={"handler.py": f"import gift\n{returning('gift.CONTENT')}"})
-    assert install(target).returncode == 0
+    assert install(target, PATH=SYSTEM_PATH).returncode == 0
     assert not (target / "packages").exists(), "nothing was asked for"
 
     if shell("python3 -m pip --version", target, PATH=SYSTEM_PATH).returncode:
@@ -156,7 +144,7 @@ def test_packages_are_installed(watchdog, scratch, name):
         z.writestr("gift-1.0.dist-info/RECORD", "")
     with (target / "function" / "requirements.txt").open("a") as f:
         f.write(f"{wheel}\n")
-    done = install(target)
+    done = install(target, PATH=SYSTEM_PATH)
     assert done.returncode == 0, done.stdout
     assert start(watchdog, target, scratch).call().body == b"a gift"
 

@@ -8,7 +8,7 @@ import pytest
 from function_templates import assemble, start
 from harness import PATIENCE, free_port, need_program
 from http_client import Connection, chunked, request_bytes
-from http_template import FAILURE, HttpTemplate, run_alone, run_tests, shell, stale_socket
+from http_template import FAILURE, HttpTemplate, run_alone, run_tests, said, shell, stale_socket
 
 JSON = "application/json"
 
@@ -56,10 +56,6 @@ def serve(watchdog, scratch):
 
 def returning(expression):
     return f"class Handler\n  def run(body, headers, request)\n    {expression}\n  end\nend\n"
-
-
-def said(a):
-    return a.status, (a.values("Content-Type") or [None])[0], a.body
 
 
 class TestRubyHttp(HttpTemplate):
