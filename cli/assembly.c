@@ -13,10 +13,14 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "grow.h"
 #include "ignore.h"
 #include "template.h"
 
 #define DOCKERIGNORE_BYTES_MAX (1 << 16)
+
+static const char *made[] = {BUILD_FOLDER, TEMPLATE_FOLDER, NULL};
+const struct texts assembly_made = {made, 2};
 
 void assembly_init(struct assembly *y, struct bd_arena *a)
 {
@@ -25,15 +29,7 @@ void assembly_init(struct assembly *y, struct bd_arena *a)
 
 void assembly_add(struct assembly *y, struct item item)
 {
-    if (y->count == y->room) {
-        struct item *more;
-
-        y->room = y->room ? 2 * y->room : 64;
-        more = bd_arena_alloc(y->arena, y->room * sizeof(*more));
-        if (y->count)
-            memcpy(more, y->item, y->count * sizeof(*more));
-        y->item = more;
-    }
+    y->item = grow(y->arena, y->item, y->count, &y->room, sizeof(*y->item));
     y->item[y->count++] = item;
     y->item[y->count - 1].order = y->count;
 }
@@ -194,10 +190,7 @@ static int read_ignore(struct assembly *y, const struct function *f, const struc
 static int add_author_files(struct assembly *y, const struct function *f, const char *as,
                             const struct texts *extra, struct bd_error *err)
 {
-    static const char *const build_side[] = {BUILD_FOLDER, TEMPLATE_FOLDER};
-    const struct texts but = {(const char **)(void *)build_side, 2};
-
-    if (assembly_add_folder(y, f->handler, as, &but, err))
+    if (assembly_add_folder(y, f->handler, as, &assembly_made, err))
         return -1;
     for (size_t i = 0; i < extra->count; i++)
         if (add_extra(y, extra->text[i], as, err))

@@ -19,6 +19,9 @@
 
 #define BUILD_FOLDER "build"
 
+/* Names at the top of a handler that are no part of it: what bandog itself makes in a project. */
+extern const struct texts assembly_made;
+
 struct ignore;
 struct template;
 

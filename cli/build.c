@@ -100,12 +100,13 @@ static int assemble(struct bd_arena *a, const struct stack *s, const struct func
                     const struct template *t, const struct texts *extra, struct bd_error *err)
 {
     const char *folder = build_folder(a, f);
-    struct texts all = *extra;
+    struct texts all = {0};
     struct assembly plan;
 
     if (slots_are_used(f->name))
         return bd_fail(err, "%s is run by bandog dev, which uses %s: end it first", f->name,
                        folder);
+    texts_add_all(a, &all, extra); /* a copy: of `extra` itself nothing may be added to */
     for (size_t i = 0; i < s->copy.count; i++)
         if (!texts_have(&all, s->copy.text[i]))
             texts_add(a, &all, s->copy.text[i]);

@@ -13,6 +13,7 @@
 #include "command.h"
 #include "console.h"
 #include "files.h"
+#include "grow.h"
 #include "live.h"
 #include "watcher.h"
 
@@ -54,13 +55,6 @@ struct dev {
     bool closing;
 };
 
-static enum colour next_colour(struct dev *d)
-{
-    static const enum colour wheel[] = {CYAN, MAGENTA, BLUE, YELLOW, GREEN};
-
-    return wheel[d->wheel++ % (sizeof(wheel) / sizeof(wheel[0]))];
-}
-
 static void finish(struct dev *d)
 {
     for (size_t i = 0; i < SIGNALS; i++)
@@ -98,7 +92,7 @@ static bool is_ours(const struct dev *d, int port)
 static int open_next(struct dev *d, const struct stack *s, const struct function *f,
                      struct live **ret, struct bd_error *err)
 {
-    enum colour c = next_colour(d);
+    enum colour c = colour_of(d->wheel++);
 
     for (int port = d->options->port ? (int)d->options->port : PORT; port <= 65535; port++) {
         int failed =
@@ -123,15 +117,7 @@ static int add(struct dev *d, const struct stack *s, const struct function *f, s
         d->place.width = (int)strlen(f->name);
     if (open_next(d, s, f, &l, err))
         return -1;
-    if (d->count == d->room) {
-        struct live **more;
-
-        d->room = d->room ? 2 * d->room : 8;
-        more = bd_arena_alloc(d->arena, d->room * sizeof(struct live *));
-        if (d->count)
-            memcpy(more, d->live, d->count * sizeof(struct live *));
-        d->live = more;
-    }
+    d->live = grow(d->arena, d->live, d->count, &d->room, sizeof(struct live *));
     d->live[d->count++] = l;
     d->open++;
     return 0;

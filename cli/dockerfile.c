@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "grow.h"
+
 #define DEPTH_MAX 32
 #define VALUE_BYTES_MAX                                                                            \
     (1 << 20) /* twice itself, and that twice: 40 lines would make 2^40 bytes                      \
@@ -192,7 +194,7 @@ static struct stage *find_stage(struct reading *r, const char *name)
 
 static void read_from(struct reading *r, const char *line)
 {
-    struct stage s = {0}, *base, *more;
+    struct stage s = {0}, *base;
     struct reading before = *r;
     const char *from;
 
@@ -213,13 +215,7 @@ static void read_from(struct reading *r, const char *line)
         line = skip_space(line + 2);
         s.name = bd_arena_copy(r->arena, (struct bd_slice){line, strcspn(line, " \t")});
     }
-    if (r->stages == r->room) {
-        r->room = r->room ? 2 * r->room : 8;
-        more = bd_arena_alloc(r->arena, r->room * sizeof(*more));
-        if (r->stages)
-            memcpy(more, r->stage, r->stages * sizeof(*more));
-        r->stage = more;
-    }
+    r->stage = grow(r->arena, r->stage, r->stages, &r->room, sizeof(*r->stage));
     r->stage[r->stages++] = s;
 }
 

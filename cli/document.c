@@ -9,6 +9,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "grow.h"
+
 struct anchor {
     const char *name;
     struct node *node; /* NULL: it is not complete yet */
@@ -98,20 +100,6 @@ static struct anchor *anchor_new(struct composer *c, const yaml_char_t *name, st
     return anchor;
 }
 
-/* Room for one more, the number doubles. */
-static void *grown(struct composer *c, void *rows, size_t count, size_t *room, size_t bytes)
-{
-    void *more;
-
-    if (count < *room)
-        return rows;
-    *room = *room ? 2 * *room : 4;
-    more = bd_arena_alloc(c->arena, *room * bytes);
-    if (count > 0)
-        memcpy(more, rows, count * bytes);
-    return more;
-}
-
 static struct entry *find(const struct node *map, const char *key)
 {
     for (size_t i = 0; i < map->count; i++)
@@ -129,7 +117,7 @@ static void add_entry(struct composer *c, struct level *l, struct node *key, str
 {
     struct node *map = l->node;
 
-    map->entry = grown(c, map->entry, map->count, &l->room, sizeof(*map->entry));
+    map->entry = grow(c->arena, map->entry, map->count, &l->room, sizeof(*map->entry));
     map->entry[map->count++] = (struct entry){key, value};
 }
 
@@ -169,7 +157,7 @@ static int add(struct composer *c, struct node *n)
         return fail_node(c, n, "the document is too large once its aliases are followed");
     if (into->kind == NODE_MAP)
         return add_to_map(c, l, n);
-    into->item = grown(c, into->item, into->count, &l->room, sizeof(struct node *));
+    into->item = grow(c->arena, into->item, into->count, &l->room, sizeof(struct node *));
     into->item[into->count++] = n;
     return 0;
 }

@@ -42,13 +42,6 @@ struct jobs {
 
 static void slot_go_on(struct slot *s);
 
-static enum colour colour_of(const struct slot *s)
-{
-    static const enum colour wheel[] = {CYAN, MAGENTA, GREEN, BLUE, YELLOW};
-
-    return wheel[s->number % (sizeof(wheel) / sizeof(wheel[0]))];
-}
-
 static void progress(const struct slot *s, const char *arrow, const char *title, const char *end)
 {
     say_in(YELLOW, "[%zu] %s %s%s", s->number, arrow, title, end);
@@ -85,7 +78,7 @@ static void on_line(struct task *t, bool is_error, struct bd_slice line)
     if (is_error && bd_slice_trim(line).len > 0)
         snprintf(s->last, sizeof(s->last), "%.*s", (int)line.len, line.p);
     if (!s->jobs->options->quiet)
-        output_print(s->job->name, s->jobs->width, colour_of(s), line);
+        output_print(s->job->name, s->jobs->width, colour_of(s->number), line);
 }
 
 /* "NAME=VALUE" rows: ours, less those that the job sets, and those. */

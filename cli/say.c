@@ -21,6 +21,13 @@ static const char *const codes[COLOURS] = {
     [BLUE] = "\033[34m", [MAGENTA] = "\033[35m", [CYAN] = "\033[36m",
 };
 
+enum colour colour_of(size_t number)
+{
+    static const enum colour wheel[] = {CYAN, MAGENTA, BLUE, YELLOW, GREEN};
+
+    return wheel[number % (sizeof(wheel) / sizeof(wheel[0]))];
+}
+
 void say_open(void)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");

@@ -19,6 +19,9 @@ enum exit_status {
 
 enum colour { PLAIN, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, COLOURS };
 
+/* One for each of several, again and again. */
+enum colour colour_of(size_t number);
+
 /* Decides about colour. First. */
 void say_open(void);
 

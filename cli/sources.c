@@ -59,8 +59,6 @@ static void add(struct bd_arena *a, const char *path, struct texts *trees, struc
 void sources_watch(struct bd_arena *a, const struct stack *s, const struct function *f,
                    struct watcher *w)
 {
-    static const char *const build_side[] = {BUILD_FOLDER, TEMPLATE_FOLDER};
-    const struct texts but = {(const char **)(void *)build_side, 2};
     struct texts trees = {0}, files = {0};
 
     if (f->handler)
@@ -71,7 +69,7 @@ void sources_watch(struct bd_arena *a, const struct stack *s, const struct funct
         add(a, s->copy.text[i], &trees, &files);
     for (size_t i = 0; i < f->environment_files.count; i++)
         add(a, f->environment_files.text[i], &trees, &files);
-    watcher_set(w, &trees, &files, &but);
+    watcher_set(w, &trees, &files, &assembly_made);
     if (!w->complete)
         warn("%s: not every folder can be watched (fs.inotify.max_user_watches): some changes will "
              "not be seen",

@@ -3,6 +3,7 @@
  */
 #include "stack.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +18,41 @@ static const char *const provider_keys[] = {"name", "gateway", "network", NULL};
 static const char *const configuration_keys[] = {"templates", "copy", NULL};
 static const char *const template_keys[] = {"name", "source", NULL};
 static const char *const resource_keys[] = {"cpu", "memory", NULL};
-static const char *const function_keys[] = {
-    "lang",        "handler",       "image",         "skip_build",       "fprocess",
-    "environment", "secrets",       "labels",        "environment_file", "annotations",
-    "limits",      "requests",      "constraints",   "namespace",        "readonly_root_filesystem",
-    "build_args",  "build_options", "build_secrets", "platforms",        NULL};
+enum kind { TEXT, SWITCH, TEXTS, PAIRS, RESOURCES };
+
+/* What may stand under a function's name, and where it goes. */
+static const struct member {
+    const char *key;
+    enum kind kind;
+    size_t offset;
+} members[] = {
+#define MEMBER(key, kind, name)                                                                    \
+    {                                                                                              \
+        key, kind, offsetof(struct function, name)                                                 \
+    }
+    MEMBER("lang", TEXT, lang),
+    MEMBER("handler", TEXT, handler),
+    MEMBER("image", TEXT, image),
+    MEMBER("fprocess", TEXT, fprocess),
+    MEMBER("namespace", TEXT, namespace),
+    MEMBER("platforms", TEXT, platforms),
+    MEMBER("skip_build", SWITCH, skip_build),
+    MEMBER("readonly_root_filesystem", SWITCH, readonly_root_filesystem),
+    MEMBER("environment", PAIRS, environment),
+    MEMBER("environment_file", TEXTS, environment_files),
+    MEMBER("secrets", TEXTS, secrets),
+    MEMBER("constraints", TEXTS, constraints),
+    MEMBER("build_options", TEXTS, build_options),
+    MEMBER("labels", PAIRS, labels),
+    MEMBER("annotations", PAIRS, annotations),
+    MEMBER("build_args", PAIRS, build_args),
+    MEMBER("build_secrets", PAIRS, build_secrets),
+    MEMBER("limits", RESOURCES, limits),
+    MEMBER("requests", RESOURCES, requests),
+#undef MEMBER
+};
+
+#define MEMBERS (sizeof(members) / sizeof(members[0]))
 
 const char *stack_default_path(void)
 {
@@ -43,9 +74,34 @@ static void read_resources(struct reader *r, const struct node *n, const char *w
     node_text(r, node_get(n, "memory"), "memory", &ret->memory);
 }
 
+static void read_member(struct reader *r, const struct node *n, const struct member *m,
+                        struct function *f)
+{
+    void *to = (char *)f + m->offset;
+
+    switch (m->kind) {
+    case TEXT:
+        node_text(r, n, m->key, to);
+        break;
+    case SWITCH:
+        node_bool(r, n, m->key, to);
+        break;
+    case TEXTS:
+        node_texts(r, n, m->key, to);
+        break;
+    case PAIRS:
+        node_pairs(r, n, m->key, to);
+        break;
+    case RESOURCES:
+        read_resources(r, n, m->key, to);
+        break;
+    }
+}
+
 static void read_function(struct reader *r, const struct entry *e, struct function *f)
 {
     const struct node *n = e->value;
+    const char *keys[MEMBERS + 1] = {NULL};
 
     *f = (struct function){.name = e->key->text, .line = e->key->line};
     if (!name_is_valid(f->name))
@@ -55,27 +111,11 @@ static void read_function(struct reader *r, const struct entry *e, struct functi
             f->name);
     if (!node_is_map(r, n, f->name))
         return;
-    node_check_keys(r, n, function_keys, UNKNOWN_WARNS);
-    node_text(r, node_get(n, "lang"), "lang", &f->lang);
-    node_text(r, node_get(n, "handler"), "handler", &f->handler);
-    node_text(r, node_get(n, "image"), "image", &f->image);
-    node_text(r, node_get(n, "fprocess"), "fprocess", &f->fprocess);
-    node_text(r, node_get(n, "namespace"), "namespace", &f->namespace);
-    node_text(r, node_get(n, "platforms"), "platforms", &f->platforms);
-    node_bool(r, node_get(n, "skip_build"), "skip_build", &f->skip_build);
-    node_bool(r, node_get(n, "readonly_root_filesystem"), "readonly_root_filesystem",
-              &f->readonly_root_filesystem);
-    node_pairs(r, node_get(n, "environment"), "environment", &f->environment);
-    node_texts(r, node_get(n, "environment_file"), "environment_file", &f->environment_files);
-    node_texts(r, node_get(n, "secrets"), "secrets", &f->secrets);
-    node_texts(r, node_get(n, "constraints"), "constraints", &f->constraints);
-    node_texts(r, node_get(n, "build_options"), "build_options", &f->build_options);
-    node_pairs(r, node_get(n, "labels"), "labels", &f->labels);
-    node_pairs(r, node_get(n, "annotations"), "annotations", &f->annotations);
-    node_pairs(r, node_get(n, "build_args"), "build_args", &f->build_args);
-    node_pairs(r, node_get(n, "build_secrets"), "build_secrets", &f->build_secrets);
-    read_resources(r, node_get(n, "limits"), "limits", &f->limits);
-    read_resources(r, node_get(n, "requests"), "requests", &f->requests);
+    for (size_t i = 0; i < MEMBERS; i++)
+        keys[i] = members[i].key;
+    node_check_keys(r, n, keys, UNKNOWN_WARNS);
+    for (size_t i = 0; i < MEMBERS; i++)
+        read_member(r, node_get(n, members[i].key), &members[i], f);
 }
 
 static void read_functions(struct reader *r, const struct node *n, struct stack *s)
@@ -224,24 +264,32 @@ static bool resources_are_equal(const struct resources *a, const struct resource
     return text_is_equal(a->cpu, b->cpu) && text_is_equal(a->memory, b->memory);
 }
 
+static bool member_is_equal(const struct member *m, const struct function *f,
+                            const struct function *g)
+{
+    const void *a = (const char *)f + m->offset, *b = (const char *)g + m->offset;
+
+    switch (m->kind) {
+    case TEXT:
+        return text_is_equal(*(const char *const *)a, *(const char *const *)b);
+    case SWITCH:
+        return *(const bool *)a == *(const bool *)b;
+    case TEXTS:
+        return texts_are_equal(a, b);
+    case PAIRS:
+        return pairs_are_equal(a, b);
+    case RESOURCES:
+        return resources_are_equal(a, b);
+    }
+    __builtin_unreachable();
+}
+
 bool function_is_equal(const struct function *a, const struct function *b)
 {
-    return text_is_equal(a->name, b->name) && text_is_equal(a->lang, b->lang) &&
-           text_is_equal(a->handler, b->handler) && text_is_equal(a->image, b->image) &&
-           text_is_equal(a->fprocess, b->fprocess) && text_is_equal(a->namespace, b->namespace) &&
-           text_is_equal(a->platforms, b->platforms) && a->skip_build == b->skip_build &&
-           a->readonly_root_filesystem == b->readonly_root_filesystem &&
-           pairs_are_equal(&a->environment, &b->environment) &&
-           texts_are_equal(&a->environment_files, &b->environment_files) &&
-           texts_are_equal(&a->secrets, &b->secrets) &&
-           texts_are_equal(&a->constraints, &b->constraints) &&
-           texts_are_equal(&a->build_options, &b->build_options) &&
-           pairs_are_equal(&a->labels, &b->labels) &&
-           pairs_are_equal(&a->annotations, &b->annotations) &&
-           pairs_are_equal(&a->build_args, &b->build_args) &&
-           pairs_are_equal(&a->build_secrets, &b->build_secrets) &&
-           resources_are_equal(&a->limits, &b->limits) &&
-           resources_are_equal(&a->requests, &b->requests);
+    for (size_t i = 0; i < MEMBERS; i++)
+        if (!member_is_equal(&members[i], a, b))
+            return false;
+    return strcmp(a->name, b->name) == 0;
 }
 
 static int read_environment_file(struct bd_arena *a, const char *path, struct pairs *ret,

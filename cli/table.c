@@ -7,17 +7,12 @@
 #include <string.h>
 
 #include "bandog/json.h"
+#include "grow.h"
 #include "tame.h"
 
 const char **table_add(struct table *t)
 {
-    if ((t->rows & (t->rows - 1)) == 0) { /* as many rows as there is room for */
-        void *more = bd_arena_alloc(t->arena, (t->rows ? 2 * t->rows : 1) * sizeof(*t->row));
-
-        if (t->rows)
-            memcpy(more, t->row, t->rows * sizeof(*t->row));
-        t->row = more;
-    }
+    t->row = grow(t->arena, t->row, t->rows, &t->room, sizeof(*t->row));
     return t->row[t->rows++];
 }
 

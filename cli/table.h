@@ -15,7 +15,7 @@ struct table {
     const char *const
         *column; /* names as in JSON, lower case, NULL-terminated; at most TABLE_COLUMNS */
     const char *(*row)[TABLE_COLUMNS];
-    size_t rows;
+    size_t rows, room;
 };
 
 /* The next row, to be filled in; its texts must live as long as the table. */

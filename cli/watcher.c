@@ -29,7 +29,8 @@ struct folder {
     char path[];
 };
 
-bool watcher_ignores(const char *name)
+/* "x.swp", "x~", ".git", "__pycache__", "node_modules", ... */
+static bool is_leftover(const char *name)
 {
     static const char *const patterns[] = {
         "*~",    "*.swp",         "*.swx", "*.swo",   ".#*",          "#*#",
@@ -76,7 +77,7 @@ static bool matters(const struct folder *f, const char *name)
     if (f->is_top && texts_have(&f->watch->but, name))
         return false;
     if (f->whole)
-        return !watcher_ignores(name);
+        return !is_leftover(name);
     if (strcmp(f->path, ".") == 0)
         snprintf(path, sizeof(path), "%s", name);
     else
@@ -192,8 +193,8 @@ static void want_tree(struct watcher *w, const char *path, int depth)
         return;
     want(w, path, true, depth == 0);
     while ((d = readdir(dir))) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-            watcher_ignores(d->d_name) || (depth == 0 && texts_have(&w->but, d->d_name)))
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || is_leftover(d->d_name) ||
+            (depth == 0 && texts_have(&w->but, d->d_name)))
             continue;
         if ((size_t)snprintf(below, sizeof(below), "%s/%s", path, d->d_name) < sizeof(below) &&
             stat(below, &st) == 0 && S_ISDIR(st.st_mode))

@@ -2,7 +2,7 @@
  * watcher.h - tells when something below some paths changes
  *
  * inotify(7) by libuv, one watch for each folder. What editors and version control leave beside
- * files is not told (watcher_ignores). Changes that come close together are told once, a moment
+ * files is not told . Changes that come close together are told once, a moment
  * after the last.
  */
 #ifndef BANDOG_CLI_WATCHER_H
@@ -31,9 +31,6 @@ struct watcher {
     void (*on_change)(struct watcher *w, const char *name);
     void *data;
 };
-
-/* "x.swp", "x~", ".git", "__pycache__", "node_modules", ... */
-bool watcher_ignores(const char *name);
 
 /* `w` must stay until the loop has ended. */
 void watcher_open(struct watcher *w, uv_loop_t *loop,
